@@ -1,0 +1,36 @@
+"""gdlbook: generative deep learning, a book you can run.
+
+The names that the pages import most stand here, under one roof. Each is loaded when
+it is first asked for, so that a NumPy chapter does not wait for torch.
+"""
+
+from importlib import import_module
+from typing import Any
+
+_HOME = {
+    "StackedCNN": "gdlbook.networks.cnn",
+    "checkerboard": "gdlbook.data",
+    "conv2d": "gdlbook.networks.convolution",
+    "fit": "gdlbook.train",
+    "load": "gdlbook.data",
+    "mixture": "gdlbook.data",
+    "moons": "gdlbook.data",
+    "output_size": "gdlbook.networks.convolution",
+    "spiral": "gdlbook.data",
+    "to_tensor": "gdlbook.data",
+}
+
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    """Import the public name from its home, once."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'gdlbook' has no attribute {name!r}")
+    value = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

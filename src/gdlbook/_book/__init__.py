@@ -1,0 +1,1 @@
+"""What keeps prose and code in step: it serves the site, not its readers."""

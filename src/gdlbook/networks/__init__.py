@@ -1,0 +1,1 @@
+"""Part II: deep learning, from one unit to the stacked convolutional network."""
