@@ -3,8 +3,10 @@
 import itertools
 import math
 import os
+from collections import defaultdict
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -266,3 +268,31 @@ def test_bad_options_are_refused(convolve, options, error, sentence):
 def test_bad_sizes_are_refused(call, error, sentence):
     with pytest.raises(error, match=sentence):
         call()
+
+
+def numbers_of(diagram: str) -> dict[str, np.ndarray]:
+    """The numbers written into a drawn diagram, by what they are."""
+    found = defaultdict(list)
+    for text in ElementTree.parse(DIAGRAMS / diagram).iter():
+        if "data-cell" in text.attrib:
+            found[text.attrib["data-cell"]].append(int(text.text.replace("−", "-")))
+    return {name: np.array(values) for name, values in found.items()}
+
+
+def test_diagram_of_one_output_shows_what_the_code_computes():
+    seen = numbers_of("convolution-patch.svg")
+    picture, rising = seen["picture"].reshape(5, 5), seen["filter"].reshape(3, 3)
+    products = picture[0:3, 1:4] * rising
+    np.testing.assert_array_equal(seen["product"], products.ravel())
+    np.testing.assert_array_equal(seen["sum"], [products.sum()])
+    maps = conv2d(picture[None, ..., None], rising[..., None, None])
+    np.testing.assert_array_equal(seen["map"], maps.ravel())
+
+
+def test_diagram_of_padding_shows_what_the_code_computes():
+    seen = numbers_of("convolution-padding.svg")
+    picture = seen["picture"].reshape(5, 5)
+    rising = numbers_of("convolution-patch.svg")["filter"].reshape(3, 3, 1, 1)
+    np.testing.assert_array_equal(seen["zero"], np.zeros(7 * 7 - 5 * 5))
+    maps = conv2d(picture[None, ..., None], rising, padding="same")
+    np.testing.assert_array_equal(seen["map"], maps.ravel())
