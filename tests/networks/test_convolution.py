@@ -275,7 +275,9 @@ def numbers_of(diagram: str) -> dict[str, np.ndarray]:
     found = defaultdict(list)
     for text in ElementTree.parse(DIAGRAMS / diagram).iter():
         if "data-cell" in text.attrib:
-            found[text.attrib["data-cell"]].append(int(text.text.replace("−", "-")))
+            found[text.attrib["data-cell"]].append(
+                int(text.text.replace("\N{MINUS SIGN}", "-"))
+            )
     return {name: np.array(values) for name, values in found.items()}
 
 
