@@ -207,7 +207,12 @@ def test_empty_batch_and_untouched_input(convolve):
 BAD_ARRAYS = [
     (np.ones((5, 5, 1)), None, ValueError, r"batch, height, width.*\(5, 5, 1\)"),
     (None, np.ones((3, 3)), ValueError, r"rows, columns.*\(3, 3\)"),
-    (np.ones((2, 3, 5, 5)), None, ValueError, r"1 channels.*got 5: shape \(2, 3, 5, 5"),
+    (
+        np.ones((2, 3, 5, 5)),
+        None,
+        ValueError,
+        r"1 channels last, as filters \(3, 3, 1, 1\) read, got \(2, 3",
+    ),
     (np.ones((1, 2, 5, 1)), None, ValueError, r"height of x, 0 \+ 2 \+ 0 = 2, got 3"),
     (np.ones((1, 5, 2, 1)), None, ValueError, r"width of x, 0 \+ 2 \+ 0 = 2, got 3"),
     (np.ones((1, 0, 5, 1)), None, ValueError, "height of x must be at least 1, got 0"),

@@ -26,8 +26,9 @@ def conv2d_loops(
 
     Same arguments, result, and errors as `conv2d`, and far slower.
     """
-    x, filters, bias, (down, right) = _prepare(x, filters, bias, stride, padding)
+    x, filters, bias, steps = _prepare(x, filters, bias, stride, padding)
     height, width, _, out = filters.shape
+    down, right = steps
     rows = (x.shape[1] - height) // down + 1
     columns = (x.shape[2] - width) // right + 1
     y = np.zeros((len(x), rows, columns, out), x.dtype)
@@ -64,9 +65,9 @@ def conv2d(
 
     Returns:
         Feature maps, shape (batch, rows, columns, channels out), with rows and columns
-        as `output_size` says. The dtype is what NumPy promotes the arrays to, so
-        float32 stays float32; integers and booleans are summed as int64, so that
-        8-bit pixels do not wrap around.
+            as `output_size` says. The dtype is what NumPy promotes the arrays to, so
+            float32 stays float32; integers and booleans are summed as int64, so that
+            8-bit pixels do not wrap around.
 
     Raises:
         TypeError: If an array is not numeric, or stride or padding is not an integer.
@@ -77,9 +78,11 @@ def conv2d(
     https://arxiv.org/abs/1603.07285. The matrix product: Chellapilla, Puri and Simard,
     2006, https://inria.hal.science/inria-00112631.
     """
-    x, filters, bias, (down, right) = _prepare(x, filters, bias, stride, padding)
+    x, filters, bias, steps = _prepare(x, filters, bias, stride, padding)
     *kernel, out = filters.shape
-    patches = sliding_window_view(x, kernel, axis=(1, 2, 3))[:, ::down, ::right]
+    down, right = steps
+    patches = sliding_window_view(x, kernel, axis=(1, 2, 3))
+    patches = patches[:, ::down, ::right]
     batch, rows, columns = patches.shape[:3]
     flat = patches.reshape(batch * rows * columns, math.prod(kernel))
     y = flat @ filters.reshape(flat.shape[1], out) + bias
@@ -91,8 +94,10 @@ def output_size(
 ) -> int:
     r"""Return the number of outputs along one axis.
 
-    $$\left\lfloor \frac{n + p_\text{before} + p_\text{after} - k}{s} \right\rfloor + 1,
-    \qquad \text{which for "same" is } \lceil n / s \rceil$$
+    $$\left\lfloor \frac{n + p - k}{s} \right\rfloor + 1$$
+
+    Here $p$ counts the zeros before and after together; for "same", this is
+    $\lceil n / s \rceil$.
 
     Args:
         n: Size of the input, in pixels.
@@ -114,8 +119,9 @@ def output_size(
 def same_padding(n: int, kernel: int, stride: int = 1) -> tuple[int, int]:
     r"""Return how many zeros "same" puts before and after an axis.
 
-    $$p = \max\bigl((\lceil n / s \rceil - 1)\,s + k - n,\ 0\bigr), \qquad
-    p_\text{before} = \lfloor p / 2 \rfloor, \qquad
+    $$p = \max\bigl((\lceil n / s \rceil - 1)\,s + k - n,\ 0\bigr)$$
+
+    $$p_\text{before} = \lfloor p / 2 \rfloor, \qquad
     p_\text{after} = p - p_\text{before}$$
 
     Args:
@@ -197,9 +203,9 @@ def _prepare(
     filters = _numeric("filters", filters, "rows, columns, channels in, channels out")
     *_, channels, out = filters.shape
     if x.shape[3] != channels:
+        read = f"filters {filters.shape} read"
         raise ValueError(
-            f"x must have {channels} channels on its last axis, as many as filters of "
-            f"shape {filters.shape} read, got {x.shape[3]}: shape {x.shape}"
+            f"x must have {channels} channels last, as {read}, got {x.shape}"
         )
     bias = _numeric("bias", np.zeros(out, bool) if bias is None else bias, "out")
     if len(bias) != out:
