@@ -303,3 +303,12 @@ def test_diagram_of_padding_shows_what_the_code_computes():
     np.testing.assert_array_equal(seen["zero"], np.zeros(7 * 7 - 5 * 5))
     maps = conv2d(picture[None, ..., None], rising, padding="same")
     np.testing.assert_array_equal(seen["map"], maps.ravel())
+
+
+def test_script_finds_in_the_diagram_what_it_moves():
+    drawing = (DIAGRAMS / "convolution-patch.svg").read_text("utf-8")
+    script = (DIAGRAMS.parent / "js" / "convolution.js").read_text("utf-8")
+    assert 'data-diagram="convolution-patch"' in drawing
+    for part in ("patch", "place", "slice", "terms"):
+        assert f'"{part}"' in script
+        assert f'data-part="{part}"' in drawing
