@@ -1,0 +1,183 @@
+"""The state of a training run: weights, one Adam for each objective, the record."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from gdlbook._fit.history import History
+from gdlbook._fit.inputs import Loss, Settings, Trainable, objectives
+
+
+class DivergedError(Exception):
+    """A loss or a gradient that is not finite."""
+
+
+class Objective:
+    """One loss, the parameters that it trains, its Adam, and its value at each step."""
+
+    def __init__(
+        self, name: str, loss: Loss, parameters: list[Tensor], learning_rate: float
+    ) -> None:
+        self.name, self.loss, self.parameters = name, loss, parameters
+        self.optimizer = torch.optim.Adam(parameters, lr=learning_rate, fused=True)
+        self.trace: list[float] = []
+        self.validation: list[float] = []
+
+    def step(self, batch: Sequence[Tensor]) -> None:
+        """Descend the loss on one batch by one update."""
+        self.optimizer.zero_grad()
+        loss = self.loss(*batch)
+        value = self.value(loss)
+        if not loss.requires_grad:
+            raise ValueError(
+                f"loss {self.name!r} does not depend on anything with a gradient: was "
+                "it detached, or computed under no_grad?"
+            )
+        # Nobody else's .grad is touched: a generator's loss passes through the critic.
+        loss.backward(inputs=self.parameters)  # type: ignore[no-untyped-call]
+        self._check_gradient(value)
+        self.optimizer.step()
+        self.trace.append(value)
+
+    def value(self, loss: Tensor) -> float:
+        """Return a loss as a finite number, or raise."""
+        if not isinstance(loss, Tensor) or loss.dim():
+            kind = type(loss).__name__
+            shape = f" of shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else ""
+            raise ValueError(
+                f"loss {self.name!r} returned a {kind}{shape}; expected a scalar "
+                "tensor, such as the mean over the batch"
+            )
+        value = float(loss.item())
+        if not math.isfinite(value):
+            raise DivergedError(f"loss {self.name!r} is {value}")
+        return value
+
+    def _check_gradient(self, value: float) -> None:
+        gradients = [p.grad for p in self.parameters if p.grad is not None]
+        if not gradients:
+            raise ValueError(
+                f"loss {self.name!r} reaches none of its {len(self.parameters)} "
+                "parameters: objectives() pairs it with the wrong ones"
+            )
+        # A sum is the cheapest way to see a NaN; it may overflow where no entry does.
+        if math.isfinite(sum(float(gradient.sum()) for gradient in gradients)):
+            return
+        bad = [int((~gradient.isfinite()).sum()) for gradient in gradients]
+        if any(bad):
+            raise DivergedError(
+                f"loss {self.name!r} is {value:.6g}, but {sum(bad):,} of "
+                f"{sum(map(torch.numel, gradients)):,} entries of its gradient are NaN "
+                "or infinite"
+            )
+
+
+class Run:
+    """Everything that changes as a model is trained."""
+
+    def __init__(self, model: Trainable, settings: Settings) -> None:
+        self.objectives = [
+            Objective(name, loss, parameters, settings.learning_rate)
+            for name, (loss, parameters) in objectives(model).items()
+        ]
+        if settings.patience is not None and len(self.objectives) > 1:
+            raise ValueError(
+                f"patience={settings.patience} with the losses "
+                f"{[o.name for o in self.objectives]}: one loss can tell which weights "
+                "are best, several that play against each other cannot"
+            )
+        self.patience = settings.patience
+        self.weights = _weights(model, self.objectives)
+        # What a layer keeps of its batches (running means) is a vector for each layer;
+        # larger buffers are masks and tables, which do not change.
+        self.running = {
+            name: tensor
+            for name, tensor in self.weights.items()
+            if not tensor.requires_grad and tensor.dim() < 2
+        }
+        self.best: dict[str, Tensor] = {}
+        self.steps: list[int] = []
+        self.done = 0
+        self.seconds = 0.0
+
+    def step(self, batch: Sequence[Tensor]) -> None:
+        """Give one batch to every objective in turn."""
+        before = {name: tensor.clone() for name, tensor in self.running.items()}
+        try:
+            for objective in self.objectives:
+                objective.step(batch)
+        except DivergedError as what:
+            copy(before, into=self.running)
+            raise DivergedError(f"step {self.done + 1:,}: {what}") from None
+        self.done += 1
+
+    def validate(self, held: Sequence[Tensor], *, rows: int = 256) -> None:
+        """Record the mean of every loss over the validation part."""
+        batches = list(zip(*(torch.split(t, rows) for t in held), strict=True))
+        for objective in self.objectives:
+            try:
+                total = sum(
+                    objective.value(objective.loss(*batch)) * len(batch[0])
+                    for batch in batches
+                )
+            except DivergedError as what:
+                raise DivergedError(
+                    f"validation after step {self.done:,}: {what}"
+                ) from None
+            objective.validation.append(total / len(held[0]))
+        self.steps.append(self.done)
+        if self.patience is not None and self.waited == 0:
+            self.best = {name: t.detach().clone() for name, t in self.weights.items()}
+
+    @property
+    def waited(self) -> int:
+        """Validations since the best one, by the first objective."""
+        values = self.objectives[0].validation
+        return len(values) - 1 - int(np.argmin(values)) if values else 0
+
+    @property
+    def out_of_patience(self) -> bool:
+        """Whether so many validations were no better that training is to stop."""
+        return self.patience is not None and self.waited >= self.patience
+
+    def restore_best(self) -> None:
+        """Give the model the weights of the best validation, if they were kept."""
+        copy(self.best, into=self.weights)
+
+    def last(self) -> str:
+        """Return the losses of the last step, for the progress bar."""
+        return ", ".join(f"{o.name} {o.trace[-1]:.4g}" for o in self.objectives)
+
+    def history(self) -> History:
+        """Return the record so far."""
+        return History(
+            loss={o.name: np.array(o.trace) for o in self.objectives},
+            validation={o.name: np.array(o.validation) for o in self.objectives},
+            steps=np.array(self.steps, dtype=np.int64),
+            stopped_early=self.out_of_patience,
+            seconds=self.seconds,
+        )
+
+
+def _weights(model: Trainable, trained: Sequence[Objective]) -> dict[str, Tensor]:
+    """Name every tensor of the model: parameters, buffers, whatever else it trains."""
+    named: dict[str, Tensor] = {}
+    if isinstance(model, nn.Module):
+        named = dict([*model.named_parameters(), *model.named_buffers()])
+    known = {id(tensor) for tensor in named.values()}
+    for objective in trained:
+        for place, parameter in enumerate(objective.parameters):
+            if id(parameter) not in known:
+                named[f"{objective.name}.{place}"] = parameter
+                known.add(id(parameter))
+    return named
+
+
+def copy(values: Mapping[str, Tensor], into: Mapping[str, Tensor]) -> None:
+    """Write values into tensors of the same names, each in its own memory format."""
+    with torch.no_grad():
+        for name, value in values.items():
+            into[name].copy_(value)
