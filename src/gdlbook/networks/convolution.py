@@ -214,7 +214,7 @@ def _prepare(
     above = _zeros("height of x", x.shape[1], filters.shape[0], steps[0], zeros[0])
     beside = _zeros("width of x", x.shape[2], filters.shape[1], steps[1], zeros[1])
     dtype = np.result_type(x, filters, bias)
-    if dtype.kind in "bui":
+    if dtype.kind in "biu":
         dtype = np.promote_types(dtype, np.int64)
     x = np.pad(x.astype(dtype, copy=False), [(0, 0), above, beside, (0, 0)])
     return x, filters.astype(dtype, copy=False), bias.astype(dtype, copy=False), steps
