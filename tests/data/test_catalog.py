@@ -55,5 +55,5 @@ def test_every_public_name_is_there_and_no_other() -> None:
     for name in gdlbook.data.__all__:
         assert getattr(gdlbook.data, name) is not None
         assert name in dir(gdlbook.data)
-    with pytest.raises(AttributeError, match="no attribute 'sun'"):
+    with pytest.raises(AttributeError, match=r"'gdlbook\.data' has no attribute 'sun'"):
         _ = gdlbook.data.sun

@@ -105,10 +105,10 @@ class BlurredCurve(Toy):
 
 
 class Checkerboard(Toy):
-    """Uniform on the dark squares of a 4x4 board: p(x) = 1/32 there, 0 elsewhere.
+    """Uniform on every other square of a 4x4 board: p(x) = 1/32 there, 0 elsewhere.
 
     The squares have sides of 2 and hold their lower edges, not their upper ones; the
-    one at the lower left is dark. log p is constant or minus infinity, so it has no
+    one at the lower left is filled. log p is constant or minus infinity, so it has no
     gradient.
     """
 
@@ -121,9 +121,9 @@ class Checkerboard(Toy):
 
     def _log_density(self, x: Tensor) -> Tensor:
         on_board = ((x >= -4) & (x < 4)).all(dim=1)
-        dark = (x / 2).floor().sum(dim=1) % 2 == 0
+        filled = (x / 2).floor().sum(dim=1) % 2 == 0
         inside = torch.full_like(x[:, 0], -math.log(32))
-        return inside.masked_fill(~(on_board & dark), -math.inf)
+        return inside.masked_fill(~(on_board & filled), -math.inf)
 
 
 def _noise(n: int, generator: Generator | None) -> Tensor:
@@ -183,7 +183,7 @@ spiral = BlurredCurve(
 """Two arms that leave the origin and turn one and a half times, blurred by 0.15."""
 
 checkerboard = Checkerboard("checkerboard", (-4.0, 4.0, -4.0, 4.0))
-"""Uniform on the eight dark squares of a 4x4 board."""
+"""Uniform on eight squares of a 4x4 board, which touch at their corners only."""
 
 mixture = GaussianMixture(
     "mixture", (-4.0, 4.0, -4.0, 4.0), _grid([-3.0, -1.5, 0.0, 1.5, 3.0]), std=0.1
