@@ -92,6 +92,13 @@ def likely_causes(settings: Settings) -> str:
     )
 
 
+def finite(tensor: torch.Tensor) -> bool:
+    """Whether no entry is NaN or infinite."""
+    # A NaN stays in the sum, and summing is many times as fast as looking at each. A
+    # sum may overflow where no entry does, so only a suspicion is looked into.
+    return math.isfinite(float(tensor.sum())) or bool(tensor.isfinite().all())
+
+
 def _whole(name: str, value: int, *, least: int = 1) -> int:
     """Return `value` as an int of at least `least`, or raise."""
     try:
@@ -124,8 +131,8 @@ def _tensors(name: str, data: Data) -> tuple[torch.Tensor, ...]:
     if len({shape[0] for shape in shapes}) > 1:
         raise ValueError(f"{name} holds tensors of different lengths: shapes {shapes}")
     for place, part in enumerate(parts):
-        bad = int((~part.isfinite()).sum()) if part.is_floating_point() else 0
-        if bad:
+        if not finite(part):
+            bad = int((~part.isfinite()).sum())
             raise ValueError(
                 f"{name}: {bad:,} of {part.numel():,} values of tensor {place}, shape "
                 f"{shapes[place]}, are NaN or infinite; expected finite numbers"

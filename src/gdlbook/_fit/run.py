@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from gdlbook._fit.history import History
-from gdlbook._fit.inputs import Loss, Settings, Trainable, objectives
+from gdlbook._fit.inputs import Loss, Settings, Trainable, finite, objectives
 
 
 class DivergedError(Exception):
@@ -63,13 +63,10 @@ class Objective:
                 f"loss {self.name!r} reaches none of its {len(self.parameters)} "
                 "parameters: objectives() pairs it with the wrong ones"
             )
-        # A sum is the cheapest way to see a NaN; it may overflow where no entry does.
-        if math.isfinite(sum(float(gradient.sum()) for gradient in gradients)):
-            return
-        bad = [int((~gradient.isfinite()).sum()) for gradient in gradients]
-        if any(bad):
+        if not all(map(finite, gradients)):
+            bad = sum(int((~gradient.isfinite()).sum()) for gradient in gradients)
             raise DivergedError(
-                f"loss {self.name!r} is {value:.6g}, but {sum(bad):,} of "
+                f"loss {self.name!r} is {value:.6g}, but {bad:,} of "
                 f"{sum(map(torch.numel, gradients)):,} entries of its gradient are NaN "
                 "or infinite"
             )

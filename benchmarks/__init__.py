@@ -1,0 +1,1 @@
+"""Claims about speed, as ratios of one run: `python -m benchmarks` prints them."""
