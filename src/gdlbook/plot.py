@@ -451,3 +451,31 @@ def points(
     if len(groups) > 1:
         figure.legend(loc="outside upper left", ncols=3)
     return figure
+
+
+@_styled
+def bars(values: Mapping[str, float], *, xlabel: str) -> Figure:
+    """Horizontal bars from zero, one for each name, with the number at its end.
+
+    Args:
+        values: name to a number from zero up; the first name stands on top.
+        xlabel: the quantity along the horizontal axis, with its unit.
+
+    Raises:
+        ValueError: nothing to draw, or a negative number.
+        TypeError: values that are not numbers.
+    """
+    lengths = _array(list(values.values()), "values").astype(float)
+    if not lengths.size or lengths.ndim != 1 or lengths.min() < 0:
+        raise ValueError(
+            f"values are {dict(values)}; expected one number from zero up or more"
+        )
+    figure, axes = plt.subplots(figsize=(WIDTH, 0.7 + 0.42 * lengths.size))
+    bar = axes.barh(list(values), lengths, height=0.62, color=ACCENT)
+    axes.bar_label(bar, [f"{v:.3g}" for v in lengths], padding=4)
+    axes.set_xlabel(xlabel)
+    axes.set_xlim(0, (lengths.max() or 1.0) * 1.1)
+    axes.spines["left"].set_color(LINE)
+    axes.tick_params(axis="y", length=0, labelcolor=INK, labelsize=11)
+    axes.invert_yaxis()
+    return figure
