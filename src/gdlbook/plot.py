@@ -160,8 +160,9 @@ def _mosaic(
     gap = max(1, round(0.08 * width))
     cell = min(WIDTH / columns, 1.5)  # inches
     inch = (width + gap) / cell  # pixels
-    head = 0 if titles is None else int(np.ceil(inch * 1.6 * SMALL / 72)) - gap
-    lines = 1 + max((str(t).count("\n") for t in titles or ()), default=0)
+    head = 0 if titles is None else int(np.ceil(inch * 1.6 * SMALL / 72))
+    texts = [] if titles is None else [str(title) for title in titles]
+    lines = 1 + max((text.count("\n") for text in texts), default=0)
     head = max(0, head + int((lines - 1) * inch * 1.25 * SMALL / 72))
     canvas = np.zeros((rows * (height + gap + head), columns * (width + gap), 4))
     for i, (row, column) in enumerate(itertools.product(range(rows), range(columns))):
@@ -175,10 +176,10 @@ def _mosaic(
     axes.set_position((0, 0, 1, 1))
     axes.imshow(canvas)
     axes.set_axis_off()
-    for i, title in enumerate(titles or ()):
+    for i, text in enumerate(texts):
         x = i % columns * (width + gap) + (width - 1) / 2
         y = i // columns * (height + gap + head) + head - 0.3 * SMALL / 72 * inch
-        axes.text(x, y, str(title), ha="center", va="bottom", fontsize=SMALL)
+        axes.text(x, y, text, ha="center", va="bottom", fontsize=SMALL)
     return figure, axes
 
 
