@@ -145,7 +145,9 @@ def test_summary_lists_shapes_and_counts():
     ]
     relu = StackedCNN(activation=nn.ReLU).summary()
     assert "activation1 16 x 16 x 10           0" in relu
-    deep = DeepCNN()
+    deep = DeepCNN(dropout=0.25)
+    assert deep.dropout.p == 0.25
+    assert "conv1       16 x 16 x 16         432" in deep.summary()  # no bias
     count = sum(p.numel() for p in deep.parameters())
     assert deep.summary().splitlines()[-1].split() == ["total", f"{count:,}"]
 
