@@ -1,6 +1,7 @@
 """fit: right to the last bit, the same every time, and clear about what it refuses."""
 
 import io
+import itertools
 import subprocess
 import sys
 from collections.abc import Callable
@@ -265,6 +266,12 @@ def test_leaves_the_random_state_and_the_modes_alone() -> None:
     assert not model.training
 
 
+def test_learns_in_training_mode_whatever_the_mode_before() -> None:
+    model, other = Net(), Net()
+    other.eval()
+    assert train(model) == train(other)
+
+
 def test_one_thread_gives_back_the_number_after_an_error() -> None:
     threads = torch.get_num_threads()
     torch.set_num_threads(2)
@@ -495,6 +502,19 @@ def test_steps_may_be_extended(tmp_path: Path) -> None:
     assert_same(weights(again), weights(other))
     with pytest.raises(ValueError, match=r"after step 30 already, and steps is 20"):
         train(again, checkpoint=file, **settings | {"steps": 20})
+
+
+def test_seconds_add_up_over_interruptions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticks = itertools.count()
+    monkeypatch.setattr("time.perf_counter", lambda: float(next(ticks)))
+    file = tmp_path / "run"
+    spent = [
+        train(Net(), steps=steps, checkpoint=file, every=10).seconds
+        for steps in (10, 20, 20)
+    ]
+    assert spent == [1, 2, 2]  # one tick of the clock for each ten steps
 
 
 def test_a_write_that_fails_leaves_the_old_checkpoint(
