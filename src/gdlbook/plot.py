@@ -243,7 +243,8 @@ def curves(
     axes.set(xlabel=xlabel, ylabel=ylabel)
     axes.grid(axis="y")
     if len(series) > 1:
-        figure.legend(loc="outside upper left", ncols=min(3, len(series)))
+        columns = 2 if len(series) == 4 else min(3, len(series))
+        figure.legend(loc="outside upper left", ncols=columns)
     return figure
 
 
