@@ -1,15 +1,6 @@
-"""`python -m gdlbook._book`: run what changed, before the site is built."""
+"""`python -m gdlbook._book`: run what changed, before the site is served."""
 
-import sys
-
-from gdlbook._book import run
-from gdlbook._book.page import BookError, read
+from gdlbook._book.build import prepare
 
 if __name__ == "__main__":
-    try:
-        pages = [
-            read(file, run.ROOT) for file in sorted((run.ROOT / "docs").rglob("*.md"))
-        ]
-    except BookError as error:
-        sys.exit(str(error))
-    sys.exit("\n\n".join(run.run_all(pages)) or 0)
+    prepare()

@@ -215,12 +215,7 @@ class Figures(Treeprocessor):
         )
         up = "../" * _depth(self.lines.page.path)
         html = ""
-        for scheme, text in (("light", svg), ("dark", recolor(svg))):
-            name = hashlib.sha256(text.encode()).hexdigest()[:16] + ".svg"
-            place = DOCS / FIGURES / name
-            if not place.exists():
-                place.parent.mkdir(parents=True, exist_ok=True)
-                place.write_text(text, encoding="utf-8")
+        for scheme, name in zip(("light", "dark"), lay(svg), strict=True):
             html += (
                 f'<img class="only-{scheme}" src="{up}{(FIGURES / name).as_posix()}" '
                 f'alt="{escape(alt)}" width="{width}" height="{height}" loading="lazy">'
@@ -241,6 +236,24 @@ class Figures(Treeprocessor):
         return "".join(
             line.strip() + "\n" for line in svg.splitlines() if line.strip()
         ).replace("<svg", named, 1)
+
+
+def lay(svg: str) -> list[str]:
+    """Lay a figure among the site's files, light and dark; return their names."""
+    names = []
+    for text in (svg, recolor(svg)):
+        names.append(hashlib.sha256(text.encode()).hexdigest()[:16] + ".svg")
+        place = DOCS / FIGURES / names[-1]
+        if not place.exists():
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_text(text, encoding="utf-8")
+    return names
+
+
+def draw(page: Page) -> list[str]:
+    """Lay all figures of a page; return the names of their files."""
+    steps = [step for chain in page.chains for step in run.run(page, chain)]
+    return [name for step in steps for svg in step["figures"] for name in lay(svg)]
 
 
 def recolor(svg: str) -> str:

@@ -5,6 +5,7 @@ a formula, and a formula that does not parse stops the build. Both kinds of mark
 out: HTML for the eye and MathML for a screen reader.
 """
 
+import atexit
 import json
 import re
 from functools import cache
@@ -51,6 +52,7 @@ class FormulaError(ValueError):
 @cache
 def _engine() -> MiniRacer:
     engine = MiniRacer()
+    atexit.register(engine.close)  # its threads would keep the interpreter from ending
     engine.eval(KATEX.read_text(encoding="utf-8"))
     engine.eval(RENDER % json.dumps(MACROS))
     return engine
