@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import itertools
 import re
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ParamSpec
 
@@ -119,23 +120,38 @@ DIVERGING = _even_map(
 
 
 def _styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
-    """Draw inside the book's style, and leave matplotlib's settings as they were."""
+    """Draw inside the book's style, and leave matplotlib's settings as they were.
+
+    Input that is refused leaves no figure behind: a page shows what is still open.
+    """
 
     @functools.wraps(draw)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> Figure:
-        with mpl.rc_context(STYLE):
-            return draw(*args, **kwargs)
+        before = plt.get_fignums()
+        try:
+            with mpl.rc_context(STYLE):
+                return draw(*args, **kwargs)
+        except Exception:
+            for number in set(plt.get_fignums()).difference(before):
+                plt.close(number)
+            raise
 
     return wrapper
 
 
-def _array(x: Any, what: str) -> NDArray[Any]:
-    """Any array or tensor as a finite numeric NumPy array."""
+def _numbers(x: Any, what: str) -> NDArray[Any]:
+    """Any array or tensor as a numeric NumPy array."""
     if hasattr(x, "detach"):
         x = x.detach().cpu().numpy()
     array = np.asarray(x)
     if array.dtype.kind not in "buif":
-        raise TypeError(f"{what} holds {array.dtype}; expected numbers")
+        raise TypeError(f"{what} holds {array.dtype}; expected real numbers")
+    return array
+
+
+def _array(x: Any, what: str) -> NDArray[Any]:
+    """Any array or tensor as a finite numeric NumPy array."""
+    array = _numbers(x, what)
     if not np.isfinite(array).all():
         raise ValueError(f"{what} holds values that are not finite (NaN or infinity)")
     return array
@@ -268,6 +284,10 @@ def _looks(names: Mapping[str, Any]) -> dict[str, tuple[str, str, Any, str]]:
 def _pair(name: str, value: Any) -> tuple[NDArray[Any], NDArray[Any]]:
     """X and y of one curve; x counts from 0 where only y is given."""
     if isinstance(value, tuple):
+        if len(value) != 2:
+            raise ValueError(
+                f"{name!r} is a tuple of {len(value)}; expected the pair (x, y)"
+            )
         x, y = (
             _array(v, f"{axis} of {name!r}")
             for axis, v in zip("xy", value, strict=True)
@@ -395,7 +415,7 @@ def density(
         TypeError: values that are not numbers.
     """
     with np.errstate(over="ignore"):
-        values = np.exp(np.asarray(getattr(log_prob, "detach", lambda: log_prob)()))
+        values = np.exp(_numbers(log_prob, "log_prob"))
     grid = _array(values, "exp(log_prob)")
     if grid.ndim != 2:
         raise ValueError(f"log_prob has shape {grid.shape}; expected (rows, columns)")
@@ -481,3 +501,13 @@ def bars(values: Mapping[str, float], *, xlabel: str) -> Figure:
     axes.tick_params(axis="y", length=0, labelcolor=INK, labelsize=11)
     axes.invert_yaxis()
     return figure
+
+
+def show() -> None:
+    """Open the figures that were drawn in windows, and wait until they are closed.
+
+    Without windows, as on a server, it does nothing.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".* is non-interactive", UserWarning)
+        plt.show()
