@@ -250,7 +250,11 @@ def test_pictures_stand_row_by_row_under_their_titles() -> None:
         (lambda: plot.filters(np.zeros((2, 3))), ValueError, r"\(2, 3\)"),
         (lambda: plot.filters([[[np.nan]]]), ValueError, "NaN"),
         (lambda: plot.filters([[["a"]]]), TypeError, "<U1"),
-        (lambda: plot.feature_maps(np.zeros((1, 2, 3, 4))), ValueError, "(1, 2, 3, 4)"),
+        (
+            lambda: plot.feature_maps(np.zeros((1, 2, 3, 4))),
+            ValueError,
+            r"\(1, 2, 3, 4\)",
+        ),
         (lambda: plot.feature_maps([[[1j]]]), TypeError, "complex128"),
         (lambda: plot.density(np.zeros(3), extent=(0, 1, 0, 1)), ValueError, r"\(3,\)"),
         (
