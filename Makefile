@@ -43,7 +43,7 @@ clean:
 
 # PyTorch's own index of CPU builds comes first, so that nobody downloads gigabytes of
 # CUDA for a book; where it cannot be reached, pip's usual index serves.
-TORCH = "$$(grep '^torch==' constraints.txt)"
+TORCH = "$$(grep -m1 '^torch' constraints.txt)"
 $(INSTALLED): pyproject.toml constraints.txt
 	test -x $(PY) || $(PYTHON) -m venv .venv
 	$(PY) -m pip install --quiet --upgrade "pip>=25.1"

@@ -64,12 +64,21 @@ def build(builder: str, strict: bool) -> int:
     prepare()
     site, mark = run.ROOT / FINISHED[builder], run.ROOT / ".cache" / f"{builder}.state"
     wanted = f"{state()} {strict}"
-    if site.is_dir() and mark.is_file() and mark.read_text() in (wanted, f"{state()} True"):
+    if (
+        site.is_dir()
+        and mark.is_file()
+        and mark.read_text() in (wanted, f"{state()} True")
+    ):
         return 0
     command = [sys.executable, "-m", builder, "build"]
     if builder == "mkdocs":
         fresh = run.ROOT / ".cache" / "site"
-        command += ["--quiet", "--site-dir", str(fresh), *(["--strict"] if strict else [])]
+        command += [
+            "--quiet",
+            "--site-dir",
+            str(fresh),
+            *(["--strict"] if strict else []),
+        ]
     else:
         fresh = run.ROOT / ".cache" / "zensical" / "site"
         command += ["--config-file", str(_zensical_config(fresh))]
@@ -87,7 +96,7 @@ def _environment() -> dict[str, str]:
 
 
 def _zensical_config(fresh: Path) -> Path:
-    """Write mkdocs.yml with another place for the site; Zensical has no option for it."""
+    """Write mkdocs.yml with another place for the site: Zensical has no option."""
     place = run.ROOT / "mkdocs.zensical.yml"
     text = (run.ROOT / "mkdocs.yml").read_text(encoding="utf-8")
     place.write_text(f"{text}\nsite_dir: {fresh}\n", encoding="utf-8")

@@ -7,13 +7,13 @@ need torch and the rest does not.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from .catalog import load
-from .pictures import Part, Pictures, to_tensor
-from .texts import Texts
+from gdlbook.data.catalog import load
+from gdlbook.data.pictures import Part, Pictures, to_tensor
+from gdlbook.data.texts import Texts
 
 if TYPE_CHECKING:
-    from .plane import Toy
-    from .toys import checkerboard, mixture, moons, spiral
+    from gdlbook.data.plane import Toy
+    from gdlbook.data.toys import checkerboard, mixture, moons, spiral
 
 __all__ = [
     "Part",

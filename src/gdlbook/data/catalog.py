@@ -3,8 +3,8 @@
 from functools import cache
 from typing import Any, Literal, overload
 
-from .pictures import Pictures, read_pictures
-from .texts import Texts, read_moby_dick, read_names
+from gdlbook.data.pictures import Pictures, read_pictures
+from gdlbook.data.texts import Texts, read_moby_dick, read_names
 
 _READERS = {
     "emoji": lambda: read_pictures("emoji"),

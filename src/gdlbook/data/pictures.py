@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .shipped import read
+from gdlbook.data.shipped import read
 
 if TYPE_CHECKING:
     import torch

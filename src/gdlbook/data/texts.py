@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from .shipped import read
+from gdlbook.data.shipped import read
 
 Content = TypeVar("Content", str, tuple[str, ...])
 

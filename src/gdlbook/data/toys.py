@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from .plane import Bounds, Toy
+from gdlbook.data.plane import Bounds, Toy
 
 
 class GaussianMixture(Toy):
