@@ -13,7 +13,9 @@ SHIFTS = """
 window.shifts = []
 new PerformanceObserver((list) => {
   for (const shift of list.getEntries()) {
-    const moved = shift.sources.map(({ node }) => node?.outerHTML?.slice(0, 80))
+    const moved = shift.sources.map(({ node, previousRect, currentRect }) => [
+      (node?.outerHTML ?? node?.textContent ?? "").slice(0, 80),
+      JSON.stringify(previousRect), JSON.stringify(currentRect)])
     window.shifts.push([shift.value, moved])
   }
 }).observe({ type: "layout-shift", buffered: true })
@@ -87,7 +89,7 @@ def test_a_page_loads_quietly_and_fits(
     )
     wide = page.evaluate(
         """() => [...document.querySelectorAll("main *")]
-        .filter((e) => e.getBoundingClientRect().right > innerWidth + 1)
+        .filter((e) => e.getBoundingClientRect().right > document.documentElement.clientWidth + 1)
         .map((e) => e.outerHTML.slice(0, 80)).slice(0, 5)"""
     )
     assert width <= window, f"{width} px wide in a window of {window}: {wide}"
