@@ -99,9 +99,7 @@ def test_a_page_loads_quietly_and_fits(
     assert log.faults == []
 
 
-def test_every_image_says_what_it_shows(
-    visit: Callable[..., Page], path: str
-) -> None:
+def test_every_image_says_what_it_shows(visit: Callable[..., Page], path: str) -> None:
     page = visit(path)
     nameless = page.evaluate(
         """() => [

@@ -44,7 +44,9 @@ def test_the_copy_button_hands_over_code_that_runs_alone(
         block.scroll_into_view_if_needed()
         page.evaluate("navigator.clipboard.writeText('before')")
         block.locator(BUTTON).click()
-        page.wait_for_function("navigator.clipboard.readText().then(t => t != 'before')")
+        page.wait_for_function(
+            "navigator.clipboard.readText().then(t => t != 'before')"
+        )
         copied = page.evaluate("navigator.clipboard.readText()")
         # The theme drops the end of the last line, nothing else.
         assert copied == wanted.rstrip()
