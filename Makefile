@@ -17,7 +17,7 @@ serve: $(INSTALLED) ## build the book and read it; an edited page is rebuilt at 
 
 test: $(INSTALLED) ## the package, every snippet of every page, the built pages
 	$(PY) -m gdlbook._book.build mkdocs
-	$(PY) -m pytest --ignore tests/browser
+	$(PY) -m pytest --ignore tests/browser --ignore tests/builders
 
 site: $(INSTALLED) ## the site, strictly, into site/
 	$(PY) -m gdlbook._book.build mkdocs --strict
@@ -29,7 +29,7 @@ check: $(INSTALLED) ## format, lint, types, spelling, links, both builders, the 
 	.venv/bin/codespell
 	$(PY) -m gdlbook._book.build mkdocs --strict
 	$(PY) -m gdlbook._book.build zensical
-	$(PY) -m pytest tests/browser
+	$(PY) -m pytest tests/builders tests/browser
 
 bench: $(INSTALLED) ## ratios against named peers
 	$(PY) -m benchmarks

@@ -88,7 +88,7 @@ def test_figures_stand_light_and_dark_with_alt_and_caption(book):
     assert caption.xpath(".//em")
     assert caption.xpath(".//math")
     for image in (light, dark):
-        file = (book.path.parent / "page" / image.get("src")).resolve()
+        file = (book.path.parent / image.get("src")).resolve()
         assert file.parent == (book.root / "docs/assets/figures").resolve()
         assert file.read_text().startswith("<?xml")
 
@@ -107,7 +107,7 @@ def test_a_diagram_stands_in_the_page_with_its_name(book):
     )
     page = tree(book, "![What it is.](diagrams/a.svg)\nThe *one* thing.\n")
     (figure,) = page.xpath("//figure[@class='diagram']")
-    assert figure.xpath("./svg/@aria-label") == ["What it is."]
+    assert figure.xpath(".//svg/@aria-label") == ["What it is."]
     assert figure.find("figcaption").text_content() == "The one thing."
 
 

@@ -193,7 +193,9 @@ class Figures(Treeprocessor):
             elif target.startswith("diagrams/"):
                 self.fill(paragraph, "diagram", self.diagram(target, alt))
 
-    def fill(self, paragraph: ElementTree.Element, kind: str, html: str) -> None:
+    def fill(
+        self, paragraph: ElementTree.Element, kind: str, held: list[ElementTree.Element]
+    ) -> None:
         image, *rest = list(paragraph)
         caption = ElementTree.Element("figcaption")
         caption.text = (image.tail or "").lstrip()
@@ -202,27 +204,37 @@ class Figures(Treeprocessor):
             paragraph.remove(child)
         paragraph.tag = "figure"
         paragraph.set("class", kind)
-        paragraph.text = self.md.htmlStash.store(html)
+        paragraph.extend(held)
         if caption.text.strip() or rest:
             paragraph.append(caption)
 
-    def images(self, svg: str, alt: str) -> str:
-        """Write the figure for either scheme, and return the two images."""
+    def images(self, svg: str, alt: str) -> list[ElementTree.Element]:
+        """Return the two images of a figure, by their place beside the page's source.
+
+        Either builder makes of it the place beside the built page.
+        """
         size = SIZE.search(svg)
         assert size, "matplotlib gives an SVG its size"
         width, height = (
             round(float(size[a] or size[b]) * 96 / 72) for a, b in ((2, 3), (1, 4))
         )
-        up = "../" * _depth(self.lines.page.path)
-        html = ""
-        for scheme, name in zip(("light", "dark"), lay(svg), strict=True):
-            html += (
-                f'<img class="only-{scheme}" src="{up}{(FIGURES / name).as_posix()}" '
-                f'alt="{escape(alt)}" width="{width}" height="{height}" loading="lazy">'
+        up = "../" * (len(Path(self.lines.page.path).relative_to("docs").parts) - 1)
+        return [
+            ElementTree.Element(
+                "img",
+                {
+                    "class": f"only-{scheme}",
+                    "src": up + (FIGURES / name).as_posix(),
+                    "alt": alt,
+                    "width": str(width),
+                    "height": str(height),
+                    "loading": "lazy",
+                },
             )
-        return html
+            for scheme, name in zip(("light", "dark"), lay(svg), strict=True)
+        ]
 
-    def diagram(self, target: str, alt: str) -> str:
+    def diagram(self, target: str, alt: str) -> list[ElementTree.Element]:
         """Return the diagram itself, so that it takes the colors of the page."""
         file = DOCS / DIAGRAMS / target
         if not file.is_file():
@@ -233,9 +245,9 @@ class Figures(Treeprocessor):
             r"<\?xml.*?\?>|<!--.*?-->", "", file.read_text("utf-8"), flags=re.S
         )
         named = f'<svg role="img" aria-label="{escape(alt)}"'
-        return "".join(
-            line.strip() + "\n" for line in svg.splitlines() if line.strip()
-        ).replace("<svg", named, 1)
+        drawing = ElementTree.Element("div", {"class": "drawing"})
+        drawing.text = self.md.htmlStash.store(svg.strip().replace("<svg", named, 1))
+        return [drawing]
 
 
 def lay(svg: str) -> list[str]:
@@ -260,9 +272,3 @@ def recolor(svg: str) -> str:
     """Return the SVG for the dark scheme: the same drawing, each color replaced."""
     either = re.compile("|".join(LIGHT_TO_DARK), re.IGNORECASE)
     return either.sub(lambda match: LIGHT_TO_DARK[match[0].lower()], svg)
-
-
-def _depth(path: str) -> int:
-    """Return how many folders below the site's root the built page lies."""
-    parts = Path(path).relative_to("docs").with_suffix("").parts
-    return len(parts) - (parts[-1] == "index")
