@@ -18,10 +18,15 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 ROOT = Path(__file__).resolve().parents[2]
 SITE = Path(os.environ.get("GDLBOOK_SITE") or ROOT / "site").resolve()
 NO_SITE = f"There is no built page in {SITE}: `make site` builds the site."
-FLAGS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run "
-    "--disable-background-networking --disable-component-update --disable-sync"
-).split()
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 LOOKS: dict[str, dict[str, Any]] = {
     "light": {"color_scheme": "light", "viewport": {"width": 1280, "height": 900}},
     "dark": {"color_scheme": "dark", "viewport": {"width": 1280, "height": 900}},
@@ -40,7 +45,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         found = [file.parent.relative_to(SITE) for file in SITE.rglob("index.html")]
         paths = sorted("" if str(at) == "." else f"{at.as_posix()}/" for at in found)
         # Without a site, one test of each kind is left, and the fixture `site` fails.
-        metafunc.parametrize("path", paths or ["none"], ids=lambda at: at or "home")
+        names = [at.rstrip("/") or "home" for at in paths] or ["none"]
+        metafunc.parametrize("path", paths or ["none"], ids=names, scope="module")
 
 
 class Quiet(SimpleHTTPRequestHandler):
@@ -83,9 +89,8 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture
-def visit(site: str, browser: Browser) -> Iterator[Callable[..., Page]]:
-    """Return the function that opens a page in a fresh context, and settles it."""
+def opened(browser: Browser, site: str) -> Iterator[Callable[..., Page]]:
+    """Yield the function that opens a page in a fresh context, and settles it."""
     contexts: list[BrowserContext] = []
 
     def open_page(path: str, look: str = "light", ready: Any = None) -> Page:
@@ -102,3 +107,7 @@ def visit(site: str, browser: Browser) -> Iterator[Callable[..., Page]]:
     yield open_page
     for context in contexts:
         context.close()
+
+
+visit = pytest.fixture(opened, name="visit")
+visit_once = pytest.fixture(opened, name="visit_once", scope="module")

@@ -16,8 +16,10 @@ FOCUS = """() => {
     "copy": ".snippet .md-code__button[data-md-type=copy]",
   }
   const kind = Object.keys(kinds).find((name) => now.matches(kinds[name])) ?? ""
-  const { outlineStyle, outlineWidth } = getComputedStyle(now)
-  const box = now.getBoundingClientRect()
+  // The palette's inputs are out of sight: what shows them is the label after each.
+  const mark = now.matches(".md-option") ? now.nextElementSibling : now
+  const { outlineStyle, outlineWidth } = getComputedStyle(mark)
+  const box = mark.getBoundingClientRect()
   return {
     kind, html: now.outerHTML.slice(0, 100), start: now === document.body,
     outlined: outlineStyle !== "none" && parseFloat(outlineWidth) > 0,
