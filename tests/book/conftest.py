@@ -9,8 +9,6 @@ from markdown import Markdown
 from gdlbook._book import extension, run
 from gdlbook._book.page import Page, read
 
-pytest_plugins = ["pytester"]
-
 
 class Book:
     """One page, `docs/part/page.md`, and what the machinery makes of it."""

@@ -32,6 +32,9 @@ SIZE = re.compile(
     r'<svg[^>]*? height="([\d.]+)pt"[^>]*? width="([\d.]+)pt"|'
     r'<svg[^>]*? width="([\d.]+)pt"[^>]*? height="([\d.]+)pt"'
 )
+# Names, marks and spaces have the color of the text: a span for each would be half of
+# the page's weight.
+UNCOLORED = re.compile(r'<span class="(?:n|nn|p|w|o)">([^<]*)</span>')
 SHOW = "from gdlbook import plot\n\nplot.show()\n"
 
 
@@ -145,6 +148,7 @@ def payload(chain: list[Snippet], steps: list[run.Step]) -> str:
 
 def _code(code: str) -> str:
     inner = highlight(code, PythonLexer(), HtmlFormatter(nowrap=True))
+    inner = UNCOLORED.sub(r"\1", inner)
     return (
         '<div class="language-python highlight"><pre><span></span>'
         f"<code>{inner}</code></pre></div>"
@@ -246,7 +250,9 @@ class Figures(Treeprocessor):
         )
         named = f'<svg role="img" aria-label="{escape(alt)}"'
         drawing = ElementTree.Element("div", {"class": "drawing"})
-        drawing.text = self.md.htmlStash.store(svg.strip().replace("<svg", named, 1))
+        drawing.text = self.md.htmlStash.store(
+            re.sub(r"\n\s*", "\n", svg).strip().replace("<svg", named, 1)
+        )
         return [drawing]
 
 
