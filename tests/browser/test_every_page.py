@@ -36,7 +36,8 @@ AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text("utf-8")
 # Bars that the theme adds to a code block when it comes near the window.
 BARS = """() => document.querySelectorAll(".md-code__nav").length
   === document.querySelectorAll("pre[id^=__code] > code").length"""
-FAULTS = """async () => (await axe.run()).violations.flatMap(({ id, nodes }) =>
+FAULTS = """async () => (
+  await axe.run({ resultTypes: ["violations"] })).violations.flatMap(({ id, nodes }) =>
   nodes.map((node) => `${id} at ${node.target}: ${node.failureSummary}`))"""
 
 
