@@ -7,13 +7,14 @@ PORT ?= 8000
 export OMP_NUM_THREADS := 1
 export MPLBACKEND := Agg
 export KERAS_BACKEND := torch
+export NO_MKDOCS_2_WARNING := 1
 
 .PHONY: serve test site check bench format clean
 
 serve: $(INSTALLED) ## build the book and read it; an edited page is rebuilt at once
 	$(PY) -m gdlbook._book
-	@echo "The book opens at http://127.0.0.1:$(PORT)/"
-	$(PY) -m mkdocs serve --quiet --dev-addr 127.0.0.1:$(PORT)
+	@echo "The book opens in a moment at http://127.0.0.1:$(PORT)/"
+	$(PY) -m mkdocs serve --quiet --watch src --watch overrides --dev-addr 127.0.0.1:$(PORT)
 
 test: $(INSTALLED) ## the package, every snippet of every page, the built pages
 	$(PY) -m gdlbook._book.build mkdocs

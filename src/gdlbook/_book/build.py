@@ -83,16 +83,14 @@ def build(builder: str, strict: bool) -> int:
         fresh = run.ROOT / ".cache" / "zensical" / "site"
         command += ["--config-file", str(_zensical_config(fresh))]
     shutil.rmtree(fresh, ignore_errors=True)
-    code = subprocess.run(command, cwd=run.ROOT, env=_environment()).returncode
+    code = subprocess.run(
+        command, cwd=run.ROOT, env={**os.environ, "NO_MKDOCS_2_WARNING": "1"}
+    ).returncode
     if code == 0:
         shutil.rmtree(site, ignore_errors=True)
         shutil.move(fresh, site)
         mark.write_text(wanted)
     return code
-
-
-def _environment() -> dict[str, str]:
-    return {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
 
 
 def _zensical_config(fresh: Path) -> Path:

@@ -1,0 +1,127 @@
+"""Make a built site smaller without changing what it shows.
+
+The theme's style sheets serve every site there is; most of their rules match nothing
+in this book. Half of a highlighted snippet's HTML marks names and operators, which
+have the color of the text. Both go, and so does indentation between elements.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+TAG = re.compile(r"<[a-zA-Z/!](?:\"[^\"]*\"|'[^']*'|[^'\">])*>")
+WHOLE = re.compile(r"<(pre|script|style|textarea)\b.*?</\1>", re.DOTALL)
+PLAIN = re.compile(r'<span class="(?:n|nc|nf|nn|o|p|w)">([^<]*)</span>')
+NESTED = ("@media", "@supports", "@layer", "@container")
+FUNCTION = re.compile(r":(?:not|is|where|has)\((?:[^()]|\([^()]*\))*\)")
+NAME = re.compile(r"[.#]((?:[\w-]|\\.)+)")
+PICTURE = re.compile(r"(--[\w-]+):url\((?:\"[^\"]*\"|'[^']*'|[^)]*)\);?")
+
+
+def slim(site: Path) -> None:
+    """Rewrite the pages and the style sheets of a built site."""
+    used: set[str] = set()
+    for file in sorted(site.rglob("*.html")):
+        html = page(file.read_text("utf-8"))
+        file.write_text(html, "utf-8")
+        for names in re.findall(r"\b(?:class|id)=\"([^\"]*)\"", html):
+            used.update(names.split())
+    for file in site.rglob("*.js"):
+        used.update(re.findall(r"[\w-]+", file.read_text("utf-8")))
+    sheets = sorted(site.rglob("*.css"))
+    texts = [purge(file.read_text("utf-8"), used) for file in sheets]
+    asked = set(re.findall(r"var\((--[\w-]+)", "".join(texts)))
+    for file, text in zip(sheets, texts, strict=True):
+        file.write_text(
+            PICTURE.sub(lambda m: m[0] if m[1] in asked else "", text), "utf-8"
+        )
+
+
+def page(html: str) -> str:
+    """Return the page without plain spans in code and without indentation."""
+    html = PLAIN.sub(r"\1", html)
+    pieces, at = [], 0
+    for whole in WHOLE.finditer(html):
+        pieces += [_outdent(html[at : whole.start()]), whole[0]]
+        at = whole.end()
+    return "".join([*pieces, _outdent(html[at:])])
+
+
+def _outdent(html: str) -> str:
+    """Drop blank lines and indentation from the text between tags, never inside one."""
+    pieces, at = [], 0
+    for tag in TAG.finditer(html):
+        pieces += [re.sub(r"\s*\n\s*", "\n", html[at : tag.start()]), tag[0]]
+        at = tag.end()
+    return "".join([*pieces, re.sub(r"\s*\n\s*", "\n", html[at:])])
+
+
+def purge(css: str, used: set[str]) -> str:
+    """Return the style sheet without the rules whose class or id occurs nowhere."""
+    kept = []
+    for head, body in rules(re.sub(r"/\*.*?\*/", "", css, flags=re.DOTALL)):
+        if body is None:
+            kept.append(f"{head};")
+        elif head.startswith(NESTED):
+            inner = purge(body, used)
+            kept.append(f"{head}{{{inner}}}" if inner else "")
+        elif head.startswith("@"):
+            kept.append(f"{head}{{{body}}}")
+        else:
+            selectors = [s for s in _split(head) if wanted(s, used)]
+            kept.append(f"{','.join(selectors)}{{{body}}}" if selectors else "")
+    return "".join(kept)
+
+
+def wanted(selector: str, used: set[str]) -> bool:
+    """Say whether a selector may match: all its names occur, and no right-to-left."""
+    bare = FUNCTION.sub("", selector)
+    names = NAME.findall(re.sub(r"\[[^\]]*\]", "", bare))
+    return "[dir=rtl]" not in bare and used.issuperset(names)
+
+
+def rules(css: str) -> Iterator[tuple[str, str | None]]:
+    """Yield each rule as what stands before its braces and what stands inside."""
+    start = 0
+    while start < len(css):
+        end = _find(css, start, ";{")
+        head = css[start:end].strip()
+        if end == len(css) or css[end] == ";":
+            if head:
+                yield head, None
+            start = end + 1
+            continue
+        close = _find(css, end + 1, "}")
+        yield head, css[end + 1 : close].strip()
+        start = close + 1
+
+
+def _split(selectors: str) -> list[str]:
+    """Split a list of selectors at its own commas."""
+    parts, start = [], 0
+    while start <= len(selectors):
+        end = _find(selectors, start, ",")
+        parts.append(selectors[start:end].strip())
+        start = end + 1
+    return parts
+
+
+def _find(css: str, start: int, wanted: str) -> int:
+    """Return the place of the first wanted sign outside strings and brackets."""
+    depth, quote, at = 0, "", start
+    while at < len(css):
+        sign = css[at]
+        if sign == "\\":
+            at += 1
+        elif quote:
+            quote = "" if sign == quote else quote
+        elif sign in "\"'":
+            quote = sign
+        elif depth == 0 and sign in wanted:
+            return at
+        elif sign in "([{":
+            depth += 1
+        elif sign in ")]}":
+            depth -= 1
+        at += 1
+    return len(css)
