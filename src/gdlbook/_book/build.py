@@ -16,6 +16,7 @@ from pathlib import Path
 from gdlbook._book import run
 from gdlbook._book.extension import draw
 from gdlbook._book.page import BookError, Page, read
+from gdlbook._book.slim import slim
 
 FINISHED = {"mkdocs": "site", "zensical": "site-zensical"}
 WATCHED = ("docs", "overrides", "src", "mkdocs.yml", "constraints.txt")
@@ -87,6 +88,7 @@ def build(builder: str, strict: bool) -> int:
         command, cwd=run.ROOT, env={**os.environ, "NO_MKDOCS_2_WARNING": "1"}
     ).returncode
     if code == 0:
+        slim(fresh)
         shutil.rmtree(site, ignore_errors=True)
         shutil.move(fresh, site)
         mark.write_text(wanted)

@@ -1,8 +1,7 @@
 """Make a built site smaller without changing what it shows.
 
-The theme's style sheets serve every site there is; most of their rules match nothing
-in this book. Half of a highlighted snippet's HTML marks names and operators, which
-have the color of the text. Both go, and so does indentation between elements.
+The theme's style sheets serve every site there is, and half of their rules match
+nothing in this book. They go, and so does the indentation between elements.
 """
 
 import re
@@ -11,7 +10,6 @@ from pathlib import Path
 
 TAG = re.compile(r"<[a-zA-Z/!](?:\"[^\"]*\"|'[^']*'|[^'\">])*>")
 WHOLE = re.compile(r"<(pre|script|style|textarea)\b.*?</\1>", re.DOTALL)
-PLAIN = re.compile(r'<span class="(?:n|nc|nf|nn|o|p|w)">([^<]*)</span>')
 NESTED = ("@media", "@supports", "@layer", "@container")
 FUNCTION = re.compile(r":(?:not|is|where|has)\((?:[^()]|\([^()]*\))*\)")
 NAME = re.compile(r"[.#]((?:[\w-]|\\.)+)")
@@ -38,8 +36,7 @@ def slim(site: Path) -> None:
 
 
 def page(html: str) -> str:
-    """Return the page without plain spans in code and without indentation."""
-    html = PLAIN.sub(r"\1", html)
+    """Return the page without indentation, save where it shows."""
     pieces, at = [], 0
     for whole in WHOLE.finditer(html):
         pieces += [_outdent(html[at : whole.start()]), whole[0]]

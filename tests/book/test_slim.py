@@ -1,0 +1,71 @@
+from pathlib import Path
+
+import pytest
+
+from gdlbook._book.slim import page, purge, rules, slim
+
+PAGE = """<!doctype html>
+<body class="md-body">
+    <div class="used other" id="here" data-copy="for x in y:
+    print(x > 1)">
+        <p>Some <b>bold</b>
+           text.</p>
+        <pre><code>for x in y:
+    print(x)
+
+    print(x)</code></pre>
+    </div>
+</body>
+"""
+
+
+def test_indentation_goes_only_where_it_does_not_show() -> None:
+    html = page(PAGE)
+    assert '"for x in y:\n    print(x > 1)"' in html, "not in what is copied"
+    assert "for x in y:\n    print(x)\n\n    print(x)</code>" in html, "not in code"
+    assert "<p>Some <b>bold</b>\ntext.</p>\n<pre>" in html
+
+
+@pytest.mark.parametrize(
+    ("css", "left"),
+    [
+        (".used{a:b}", ".used{a:b}"),
+        ("#here{a:b}", "#here{a:b}"),
+        (".gone{a:b}p{a:b}", "p{a:b}"),
+        (".used .gone,.used>p{a:b}", ".used>p{a:b}"),
+        (".used:not(.gone,:is(.lost,p)){a:b}", ".used:not(.gone,:is(.lost,p)){a:b}"),
+        ('.used[href$=".gone"]{a:b}', '.used[href$=".gone"]{a:b}'),
+        ("[dir=rtl] .used{a:b}", ""),
+        ("@media print{.gone{a:b}}", ""),
+        ("@media print{.gone{a:b}.used{a:b}}", "@media print{.used{a:b}}"),
+        ("@font-face{src:url(a.b)}", "@font-face{src:url(a.b)}"),
+        ('@charset "utf-8";/* } */.used{a:"}{;"}', '@charset "utf-8";.used{a:"}{;"}'),
+        (".used{a:url(data:b;c,{})}.gone{a:b}", ".used{a:url(data:b;c,{})}"),
+    ],
+)
+def test_rules_go_whose_names_occur_nowhere(css: str, left: str) -> None:
+    assert purge(css, {"used", "here"}) == left
+
+
+def test_rules_are_read_with_their_bodies() -> None:
+    css = "@import 'a;b'; p , b { c: d }\n@media x{ p{a:b} b{a:b} }"
+    assert list(rules(css)) == [
+        ("@import 'a;b'", None),
+        ("p , b", "c: d"),
+        ("@media x", "p{a:b} b{a:b}"),
+    ]
+
+
+def test_a_site_keeps_what_its_pages_and_scripts_name(tmp_path: Path) -> None:
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep/index.html").write_text(PAGE)
+    (tmp_path / "a.js").write_text('e.className="md-added"')
+    (tmp_path / "a.css").write_text(
+        ':root{--shown:url("x;y");--dead:url("z");--size:1px}'
+        ".md-added{mask:var(--shown)}.dead{mask:var(--dead)}"
+    )
+    slim(tmp_path)
+    assert (tmp_path / "a.css").read_text() == (
+        ':root{--shown:url("x;y");--size:1px}.md-added{mask:var(--shown)}'
+    )
+    assert (tmp_path / "deep/index.html").read_text() == page(PAGE)
