@@ -48,7 +48,6 @@ STYLE: Any = {
     "figure.facecolor": "none",
     "font.size": 11,
     "grid.color": LINE,
-    "image.composite_image": False,  # keeps a mosaic at one pixel per pixel in the SVG
     "image.interpolation": "none",
     "legend.fontsize": 11,
     "legend.frameon": False,
