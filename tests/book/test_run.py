@@ -150,10 +150,10 @@ def test_a_changed_module_of_the_package_runs_again_what_loaded_it(book, monkeyp
     assert run.run_all([page]) == []
     assert run.is_fresh(with_plot)
     kept = json.loads((run.STORE / f"{run._key(with_plot)}.json").read_text())
-    assert "plot.py" in kept["needs"]
+    assert "plot/look.py" in kept["needs"]
     real = run._sum
     monkeypatch.setattr(
-        run, "_sum", lambda file: "new" if file.name == "plot.py" else real(file)
+        run, "_sum", lambda file: "new" if file.name == "look.py" else real(file)
     )
     assert not run.is_fresh(with_plot)
     assert run.is_fresh(without)
