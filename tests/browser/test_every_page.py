@@ -8,9 +8,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from playwright.sync_api import ConsoleMessage, Page
 
-# The aim is 600 KiB. The two chapters are heavier by their formulas (both kinds of
-# markup), diagrams and fonts, so this only keeps them from growing.
-LIMIT = 680 * 1024
+LIMIT = 600 * 1024
 SCHEMES = {"light": "default", "dark": "slate", "phone": "default"}
 SHIFTS = """
 window.shifts = []
