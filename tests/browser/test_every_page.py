@@ -171,7 +171,7 @@ def test_figures_load_as_the_reader_comes_to_them(seen: Seen, look: str) -> None
     assert all(image == f"only-{scheme}" for images in shown for image in images)
 
 
-@pytest.mark.parametrize("look", ["light", "dark"], scope="module")
+@three_looks
 def test_axe_finds_no_fault(seen: Seen) -> None:
     seen.page.evaluate(UNFOLD)
     seen.page.wait_for_function(BARS)

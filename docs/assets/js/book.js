@@ -1,5 +1,6 @@
-// Two faults of the theme, mended: its search dialog has no name, and the bar over each
-// code block calls itself a landmark, of which a page would have dozens of one name.
+// Three faults of the theme, mended: its search dialog has no name; the bar over each
+// code block calls itself a landmark, of which a page would have dozens of one name; and
+// without a mouse, what scrolls sideways inside itself is out of the Tab key's reach.
 (() => {
   "use strict";
   const mend = () => {
@@ -12,4 +13,10 @@
   mend();
   // The theme adds the bars late, when a code block comes near the window.
   new MutationObserver(mend).observe(document.body, { childList: true, subtree: true });
+  const wide = new ResizeObserver((entries) => {
+    for (const { target } of entries) {
+      if (target.scrollWidth > target.clientWidth) target.tabIndex = 0;
+    }
+  });
+  for (const box of document.querySelectorAll("pre > code, .katex-display")) wide.observe(box);
 })();
