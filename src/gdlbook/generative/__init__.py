@@ -1,0 +1,1 @@
+"""Part I: what a generative model is."""

@@ -1,0 +1,1 @@
+"""Conditional generation: to be written."""

@@ -1,0 +1,1 @@
+"""Latent space: to be written."""

@@ -1,0 +1,1 @@
+"""The taxonomy: to be written."""
