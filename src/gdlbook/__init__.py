@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import Any
 
 _HOME = {
+    "MLP": "gdlbook.networks.mlp",
     "StackedCNN": "gdlbook.networks.cnn",
     "checkerboard": "gdlbook.data",
     "conv2d": "gdlbook.networks.convolution",

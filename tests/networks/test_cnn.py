@@ -241,7 +241,7 @@ def test_bad_pictures():
     x = torch.zeros(4, 3, 32, 32)
     with pytest.raises(ValueError, match=r"\(4, 3, 32, 32\) and y \(3,\)"):
         model.accuracy(x, torch.zeros(3, dtype=torch.long))
-    with pytest.raises(ValueError, match="one picture or more"):
+    with pytest.raises(ValueError, match="one or more"):
         model.accuracy(x[:0], torch.zeros(0, dtype=torch.long))
 
 

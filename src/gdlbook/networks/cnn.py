@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, pad
+from torch.nn.functional import pad
 
 from gdlbook.networks.convolution import same_padding
+from gdlbook.networks.mlp import Classifier, glorot, random_numbers
 
-__all__ = ["Classifier", "DeepCNN", "FlattenLast", "SameConv2d", "StackedCNN"]
+__all__ = ["DeepCNN", "FlattenLast", "SameConv2d", "StackedCNN"]
 
 PICTURE = (3, 32, 32)
 KINDS = 10
@@ -45,100 +44,6 @@ class FlattenLast(nn.Module):
         return x.permute(0, 2, 3, 1).flatten(1)
 
 
-class Classifier(nn.Sequential):
-    r"""Named layers in a stack, from pictures to one logit for each kind.
-
-    The loss is the mean negative log probability of the right kind, in nats:
-
-    $$-\frac{1}{n} \sum_{m=1}^{n} \log \operatorname{softmax}(\ell_m)_{y_m}$$
-
-    where $\ell_m$ are the ten logits of picture $m$ and $y_m$ is its kind.
-    """
-
-    def __init__(self, layers: dict[str, nn.Module]) -> None:
-        super().__init__(OrderedDict(layers))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return logits (n, 10) for pictures (n, 3, 32, 32).
-
-        Raises:
-            TypeError: Pixels that are not floating point, as uint8.
-            ValueError: Another shape, as that of pictures with channels last.
-        """
-        *_, (_, logits) = self._steps(x)
-        return logits
-
-    def layer_outputs(self, x: Tensor) -> dict[str, Tensor]:
-        """Return the output of every layer by its name, in evaluation mode.
-
-        Args:
-            x: Pictures (n, 3, 32, 32), floats in [0, 1].
-        """
-        with _evaluating(self):
-            return dict(self._steps(x))
-
-    def probabilities(self, x: Tensor) -> Tensor:
-        """Return the softmax of the logits, (n, 10), in evaluation mode.
-
-        Args:
-            x: Pictures (n, 3, 32, 32), floats in [0, 1].
-        """
-        with _evaluating(self):
-            parts = torch.split(x, 256)  # all at once would not fit every memory
-            return torch.cat([self(part) for part in parts]).softmax(dim=1)
-
-    def accuracy(self, x: Tensor, y: Tensor) -> float:
-        """Return the share of pictures whose most probable kind is the right one.
-
-        Args:
-            x: Pictures (n, 3, 32, 32), floats in [0, 1].
-            y: Their kinds (n,), whole numbers from 0 to 9.
-
-        Raises:
-            ValueError: A number of kinds other than n, or no picture at all.
-        """
-        if y.shape != x.shape[:1] or not len(y):
-            raise ValueError(
-                f"x has shape {tuple(x.shape)} and y {tuple(y.shape)}; expected one "
-                "kind for each picture, and one picture or more"
-            )
-        return (self.probabilities(x).argmax(dim=1) == y).double().mean().item()
-
-    def objectives(self) -> dict[str, tuple[Callable[..., Tensor], list[Tensor]]]:
-        """Return the cross-entropy of a batch, in nats, and what it trains."""
-
-        def loss(x: Tensor, y: Tensor) -> Tensor:
-            return cross_entropy(self(x), y)
-
-        return {"cross_entropy": (loss, list(self.parameters()))}
-
-    def summary(self) -> str:
-        """Return a table: each layer, the shape of its output, its parameters.
-
-        Shapes are written as rows x columns x channels; the batch is left out.
-        """
-        lines, total = [f"{'layer':12}{'output':14}{'parameters':>10}"], 0
-        for name, out in self.layer_outputs(torch.zeros(1, *PICTURE)).items():
-            count = sum(p.numel() for p in self.get_submodule(name).parameters())
-            shape = " x ".join(map(str, (*out.shape[2:], out.shape[1])))
-            lines.append(f"{name:12}{shape:14}{count:10,}")
-            total += count
-        return "\n".join([*lines, f"{'total':26}{total:10,}"])
-
-    def _steps(self, x: Tensor) -> Iterator[tuple[str, Tensor]]:
-        """Go up the stack: the name of each layer, and what it puts out."""
-        if not x.is_floating_point():
-            raise TypeError(f"x holds {x.dtype}; expected floats in [0, 1]")
-        if x.shape[1:] != PICTURE:
-            raise ValueError(
-                f"x has shape {tuple(x.shape)}; expected pictures with channels "
-                f"first, (n, {', '.join(map(str, PICTURE))})"
-            )
-        for name, layer in self.named_children():
-            x = layer(x)
-            yield name, x
-
-
 class StackedCNN(Classifier):
     """The reference model: two convolutional layers and a dense one, as in Keras.
 
@@ -158,7 +63,7 @@ class StackedCNN(Classifier):
         self, *, activation: Callable[[], nn.Module] | None = None, seed: int = 0
     ) -> None:
         layers: dict[str, nn.Module] = {}
-        with _random_numbers(seed):
+        with random_numbers(seed):
             first = SameConv2d(3, 10, kernel_size=4, stride=2)
             second = SameConv2d(10, 20, kernel_size=3, stride=2)
             for i, conv in enumerate((first, second), start=1):
@@ -167,8 +72,8 @@ class StackedCNN(Classifier):
                     layers[f"activation{i}"] = activation()
             layers["flatten"] = FlattenLast()
             layers["dense"] = nn.Linear(8 * 8 * 20, KINDS)
-            super().__init__(layers)
-            _glorot(self)
+            super().__init__(layers, PICTURE)
+            glorot(self)
 
     def load_keras_weights(self, weights: Sequence[ArrayLike]) -> None:
         """Take over the weights of the same model in Keras.
@@ -210,7 +115,7 @@ class DeepCNN(Classifier):
     def __init__(self, *, dropout: float = 0.5, seed: int = 0) -> None:
         layers: dict[str, nn.Module] = {}
         channels, strides = (3, 16, 32, 64, 64), (2, 2, 1, 2)
-        with _random_numbers(seed):
+        with random_numbers(seed):
             for i, (read, made) in enumerate(pairwise(channels), start=1):
                 # no bias: the normalization would subtract it, and has one itself
                 layers[f"conv{i}"] = SameConv2d(
@@ -221,17 +126,8 @@ class DeepCNN(Classifier):
             layers["flatten"] = FlattenLast()
             layers["dropout"] = nn.Dropout(dropout)
             layers["dense"] = nn.Linear(4 * 4 * 64, KINDS)
-            super().__init__(layers)
-            _glorot(self)
-
-
-def _glorot(model: nn.Module) -> None:
-    """Draw all weights uniformly from +-sqrt(6 / (inputs + outputs)); biases are 0."""
-    for layer in model.modules():
-        if isinstance(layer, nn.Conv2d | nn.Linear):
-            nn.init.xavier_uniform_(layer.weight)
-            if layer.bias is not None:
-                nn.init.zeros_(layer.bias)
+            super().__init__(layers, PICTURE)
+            glorot(self)
 
 
 def _from_keras(name: str, weight: ArrayLike, target: Tensor) -> Tensor:
@@ -245,23 +141,3 @@ def _from_keras(name: str, weight: ArrayLike, target: Tensor) -> Tensor:
         raise ValueError(f"{name} has shape {array.shape}; expected {expected}")
     back = (3, 2, 0, 1) if target.ndim == 4 else order
     return torch.tensor(array.transpose(back).copy(), dtype=target.dtype)
-
-
-@contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
-    """Switch to evaluation, without gradients, and back."""
-    training = model.training
-    model.eval()
-    try:
-        with torch.no_grad():
-            yield
-    finally:
-        model.train(training)
-
-
-@contextmanager
-def _random_numbers(seed: int) -> Iterator[None]:
-    """Draw from `seed` within the block, and leave the caller's random state alone."""
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)
-        yield
