@@ -58,6 +58,41 @@ KINDS: dict[str, Callable[[As], Figure]] = {
         put(values(5, 6)), extent=(0, 1, 0, 1), sample=put(values(4, 2))
     ),
     "points": lambda put: plot.points({name: put(values(3, 2)) for name in SERIES}),
+    "curves, with bands": lambda put: plot.curves(
+        {"a": (put(values(4)), put(values(4)))},
+        xlabel="n",
+        ylabel="accuracy",
+        bands={"a": (put(values(4)), put(values(4)))},
+        xscale="log",
+        yscale="log",
+    ),
+    "histogram": lambda put: plot.histogram(
+        {"P_data": put(values(9)), "a": put(values(5))},
+        xlabel="x",
+        bins=4,
+        curves={"P_model": (put(values(4)), put(values(4)))},
+    ),
+    "densities": lambda put: plot.densities(
+        {name: put(values(5, 6)) for name in ("P_data", "a", "b", "c")},
+        extent=(0, 1, 0, 1),
+    ),
+    "surface": lambda put: plot.surface(
+        put(values(5, 6)),
+        extent=(0, 1, 0, 1),
+        xlabel="a",
+        ylabel="b",
+        label="loss",
+        paths={name: put(values(4, 2)) for name in ("a", "b", "c", "d")},
+    ),
+    "matrix": lambda put: plot.matrix(
+        put(values(2, 3)), rows="ab", columns="cde", xlabel="said", ylabel="is"
+    ),
+    "picture_map": lambda put: plot.picture_map(
+        put(values(3, 2)), put(values(3, 4, 4)), xlabel="a", ylabel="b"
+    ),
+    "picture_map, color": lambda put: plot.picture_map(
+        put(values(3, 2)), put(values(3, 4, 4, 3)), xlabel="a", ylabel="b"
+    ),
     "bars": lambda put: plot.bars(
         dict(zip("ab", put(values(2)), strict=True)), xlabel="n"
     ),
@@ -278,6 +313,35 @@ def test_pictures_stand_row_by_row_under_their_titles() -> None:
             ValueError,
             r"\(2,\) and y of shape \(3,\)",
         ),
+        (
+            lambda: plot.curves({"a": [1]}, xlabel="", ylabel="", bands={"b": (1, 2)}),
+            ValueError,
+            r"\['b'\], of which there is no series",
+        ),
+        (lambda: plot.histogram({}, xlabel="x"), ValueError, r"values are \[\]"),
+        (lambda: plot.histogram({"a": []}, xlabel="x"), ValueError, r"\('a', 0\)"),
+        (lambda: plot.densities({}, extent=(0, 1, 0, 1)), ValueError, "nothing"),
+        (
+            lambda: plot.densities({"a": np.zeros(3)}, extent=(0, 1, 0, 1)),
+            ValueError,
+            r"'a' has shape \(3,\)",
+        ),
+        (lambda: table(np.zeros((2, 3))), ValueError, r"\(2, 3\) for 2 rows and 2"),
+        (lambda: table(-np.ones((2, 2))), ValueError, "from zero up"),
+        (
+            lambda: plot.surface(
+                np.zeros(3), extent=(0, 1, 0, 1), xlabel="", ylabel="", label=""
+            ),
+            ValueError,
+            r"\(3,\)",
+        ),
+        (
+            lambda: plot.picture_map(
+                np.zeros((2, 2)), np.zeros((3, 4, 4)), xlabel="", ylabel=""
+            ),
+            ValueError,
+            "2 places for 3 pictures",
+        ),
         (lambda: curve((1, 2, 3)), ValueError, "tuple of 3"),
         (lambda: curve(["b"]), TypeError, "y of 'a' holds <U1"),
         (lambda: plot.bars({}, xlabel="n"), ValueError, "{}"),
@@ -291,6 +355,38 @@ def test_bad_input_is_named(
     with pytest.raises(error, match=seen):
         draw()
     assert not plt.get_fignums()
+
+
+def table(numbers: Any) -> Figure:
+    return plot.matrix(numbers, rows="ab", columns="cd", xlabel="", ylabel="")
+
+
+def test_a_histogram_has_an_area_of_one() -> None:
+    axes = plot.histogram({"a": values(50), "b": values(70)}, xlabel="x").axes[0]
+    for stairs in axes.patches:
+        heights, edges, _ = stairs.get_data()  # type: ignore[attr-defined]
+        assert heights @ np.diff(edges) == pytest.approx(1)
+
+
+def test_a_picture_stands_where_its_place_says() -> None:
+    x = np.array([0.2, 0.5, 0.9])[:, None, None] * np.ones((3, 8, 8))
+    figure = plot.picture_map([[0, 0], [1, 0], [0, 1]], x, xlabel="", ylabel="")
+    shown = np.asarray(figure.axes[0].images[0].get_array())
+    left, right, *_ = extent = figure.axes[0].images[0].get_extent()
+    half = 4 * (right - left) / shown.shape[1]  # of a picture of 8 pixels
+    assert extent == pytest.approx((-half, 1 + half, -half, 1 + half))
+    assert shown[-6, 4, 0] == pytest.approx(0.2 * 0.8)  # alpha 4 * 0.2
+    assert shown[-6, -6, 0] == pytest.approx(0.5)
+    assert shown[4, 4, 0] == pytest.approx(0.9)
+    assert shown[4, -6, 3] == 0
+
+
+def test_a_matrix_writes_its_numbers_and_tints_the_larger_ones() -> None:
+    axes = table(np.array([[4, 0], [1, 2]])).axes[0]
+    assert [text.get_text() for text in axes.texts] == ["4", "0", "1", "2"]
+    alphas = [patch.get_alpha() for patch in axes.patches]
+    assert alphas[1] == 0
+    assert alphas[0] > alphas[3] > alphas[2]
 
 
 def curve(value: Any) -> Figure:

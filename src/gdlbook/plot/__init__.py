@@ -9,7 +9,7 @@ import warnings
 
 import matplotlib.pyplot as plt
 
-from gdlbook.plot.charts import bars, curves, density, points
+from gdlbook.plot.charts import bars, curves, density, histogram, points
 from gdlbook.plot.grids import feature_maps, filters, pictures
 from gdlbook.plot.look import (
     ACCENT,
@@ -28,6 +28,8 @@ from gdlbook.plot.look import (
     STYLE,
     WIDTH,
 )
+from gdlbook.plot.maps import matrix, picture_map
+from gdlbook.plot.surfaces import densities, surface
 
 __all__ = [
     "ACCENT",
@@ -47,12 +49,17 @@ __all__ = [
     "WIDTH",
     "bars",
     "curves",
+    "densities",
     "density",
     "feature_maps",
     "filters",
+    "histogram",
+    "matrix",
+    "picture_map",
     "pictures",
     "points",
     "show",
+    "surface",
 ]
 
 

@@ -1,6 +1,7 @@
 """Curves, densities, points and bars in a pair of axes."""
 
 from collections.abc import Mapping
+from typing import Literal
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -17,6 +18,9 @@ def curves(
     *,
     xlabel: str,
     ylabel: str,
+    bands: Mapping[str, tuple[ArrayLike, ArrayLike]] | None = None,
+    xscale: Literal["linear", "log"] = "linear",
+    yscale: Literal["linear", "log"] = "linear",
 ) -> Figure:
     """Curves in one pair of axes, told apart by color and by line style.
 
@@ -25,17 +29,29 @@ def curves(
             "P_model" and "latent" have the book's colors.
         xlabel: the quantity along the horizontal axis, with its unit.
         ylabel: the quantity along the vertical axis, with its unit.
+        bands: name of a series to its lower and upper ends, each (n,): a spread,
+            shaded in the color of the series.
+        xscale: "log" makes equal ratios equally long.
+        yscale: the same for the vertical axis.
 
     Raises:
-        ValueError: no series, too many to tell apart, or x and y of unequal length.
+        ValueError: no series, too many to tell apart, x and y of unequal length, or a
+            band without its series.
         TypeError: values that are not numbers.
     """
     figure, axes = plt.subplots(figsize=(WIDTH, 3.6))
+    ends = dict(bands or {})
     for name, look in looks(series).items():
         x, y = pair(name, series[name])
         axes.plot(x, y, color=look.color, linestyle=look.line, label=look.label)
-    axes.set(xlabel=xlabel, ylabel=ylabel)
+        if name in ends:
+            low, high = (pair(name, (x, end))[1] for end in ends.pop(name))
+            axes.fill_between(x, low, high, color=look.color, alpha=0.18, linewidth=0)
+    if ends:
+        raise ValueError(f"bands for {list(ends)}, of which there is no series")
+    axes.set(xlabel=xlabel, ylabel=ylabel, xscale=xscale, yscale=yscale)
     axes.grid(axis="y")
+    axes.minorticks_off()
     if len(series) > 1:
         columns = 2 if len(series) == 4 else min(3, len(series))
         figure.legend(loc="outside upper left", ncols=columns)
@@ -116,6 +132,52 @@ def points(
 
 
 @styled
+def histogram(
+    values: Mapping[str, ArrayLike],
+    *,
+    xlabel: str,
+    bins: int = 40,
+    curves: Mapping[str, tuple[ArrayLike, ArrayLike]] | None = None,
+) -> Figure:
+    """How often values fall where: areas of one, with densities as curves on top.
+
+    Args:
+        values: name to numbers (n,); all of them are counted in the same bins.
+        xlabel: the quantity, with its unit.
+        bins: how many, of equal width, from the lowest value to the highest.
+        curves: name to the pair (x (m,), density (m,)).
+
+    Raises:
+        ValueError: nothing to draw, no values, or too many series to tell apart.
+        TypeError: values that are not numbers.
+    """
+    counted = {name: finite(v, f"{name!r}").ravel() for name, v in values.items()}
+    if not counted or not all(v.size for v in counted.values()):
+        raise ValueError(
+            f"values are {[(k, v.size) for k, v in counted.items()]}; expected one "
+            "number or more for each name, and one name or more"
+        )
+    found = looks({**counted, **(curves or {})})
+    figure, axes = plt.subplots(figsize=(WIDTH, 3.6))
+    edges = np.histogram_bin_edges(np.concatenate(list(counted.values())), bins)
+    for name, sample in counted.items():
+        heights, _ = np.histogram(sample, edges, density=True)
+        look = found[name]
+        axes.stairs(heights, edges, fill=True, color=look.color, alpha=0.25)
+        axes.stairs(
+            heights, edges, color=look.color, linestyle=look.line, label=look.label
+        )
+    for name, curve in (curves or {}).items():
+        x, y = pair(name, curve)
+        look = found[name]
+        axes.plot(x, y, color=look.color, linestyle=look.line, label=look.label)
+    axes.set(xlabel=xlabel, ylabel="density")
+    if len(found) > 1:
+        figure.legend(loc="outside upper left", ncols=3)
+    return figure
+
+
+@styled
 def bars(values: Mapping[str, float], *, xlabel: str) -> Figure:
     """Horizontal bars from zero, one for each name, with the number at its end.
 
@@ -138,6 +200,6 @@ def bars(values: Mapping[str, float], *, xlabel: str) -> Figure:
     axes.set_xlabel(xlabel)
     axes.set_xlim(0, (lengths.max() or 1.0) * 1.1)
     axes.spines["left"].set_color(LINE)
-    axes.tick_params(axis="y", length=0, labelcolor=INK, labelsize=11)
+    axes.tick_params(axis="y", length=0, labelcolor=INK, labelsize=12)
     axes.invert_yaxis()
     return figure

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
-from gdlbook.plot.inputs import finite
+from gdlbook.plot.inputs import colors, finite
 from gdlbook.plot.look import DIVERGING, SEQUENTIAL, SMALL, WIDTH, styled
 
 
@@ -103,24 +103,10 @@ def pictures(
             of titles other than n.
         TypeError: values that are not numbers.
     """
-    array = finite(x, "x")
-    gray = array.ndim == 3
-    if not (gray or (array.ndim == 4 and array.shape[3] == 3)) or 0 in array.shape:
-        raise ValueError(
-            f"x has shape {array.shape}; expected (n, h, w) or (n, h, w, 3), not empty"
-        )
-    if array.dtype == np.uint8:
-        array = array / 255
-    elif array.min() < 0 or array.max() > 1:
-        raise ValueError(
-            f"x runs from {array.min():g} to {array.max():g}; "
-            "expected uint8, or floats in [0, 1]"
-        )
-    rgb = np.repeat(array[..., None], 3, axis=-1) if gray else array
-    return mosaic(rgb, columns, titles)
+    return mosaic(colors(x), columns, titles)
 
 
-def _scaled(figure: Figure, lowest: float, highest: float, colors: Any) -> Figure:
+def _scaled(figure: Figure, lowest: float, highest: float, scale: Any) -> Figure:
     """The mosaic above a color scale: an image, since a colorbar is 256 paths."""
     width, height = figure.get_size_inches()
     total = height + 0.62
@@ -128,7 +114,7 @@ def _scaled(figure: Figure, lowest: float, highest: float, colors: Any) -> Figur
     figure.axes[0].set_position((0, 0.62 / total, 1, height / total))
     bar = figure.add_axes((0.5 - 0.9 / width, 0.36 / total, 1.8 / width, 0.11 / total))
     ramp = np.linspace(0, 1, 128)[None]
-    bar.imshow(ramp, cmap=colors, aspect="auto", extent=(lowest, highest, 0, 1))
+    bar.imshow(ramp, cmap=scale, aspect="auto", extent=(lowest, highest, 0, 1))
     ticks = sorted({lowest, 0.0, highest})
     bar.set_xticks(ticks, [f"{tick:.2g}" for tick in ticks])
     bar.set_yticks([])

@@ -52,3 +52,21 @@ def plane(name: str, value: Any) -> NDArray[Any]:
     if array.ndim != 2 or array.shape[1] != 2:
         raise ValueError(f"{name!r} has shape {array.shape}; expected (n, 2)")
     return array
+
+
+def colors(x: Any) -> NDArray[Any]:
+    """Pictures, gray or in color, as (n, h, w, 3) in [0, 1]."""
+    array = finite(x, "x")
+    gray = array.ndim == 3
+    if not (gray or (array.ndim == 4 and array.shape[3] == 3)) or 0 in array.shape:
+        raise ValueError(
+            f"x has shape {array.shape}; expected (n, h, w) or (n, h, w, 3), not empty"
+        )
+    if array.dtype == np.uint8:
+        array = array / 255
+    elif array.min() < 0 or array.max() > 1:
+        raise ValueError(
+            f"x runs from {array.min():g} to {array.max():g}; "
+            "expected uint8, or floats in [0, 1]"
+        )
+    return np.repeat(array[..., None], 3, axis=-1) if gray else array

@@ -40,16 +40,16 @@ STYLE: Any = {
     "axes.edgecolor": MUTED,
     "axes.facecolor": "none",
     "axes.labelcolor": INK,
-    "axes.labelsize": 11,
+    "axes.labelsize": 12,
     "axes.spines.right": False,
     "axes.spines.top": False,
     "axes.titlecolor": INK,
     "figure.constrained_layout.use": True,
     "figure.facecolor": "none",
-    "font.size": 11,
+    "font.size": 12,
     "grid.color": LINE,
     "image.interpolation": "none",
-    "legend.fontsize": 11,
+    "legend.fontsize": 12,
     "legend.frameon": False,
     "legend.labelcolor": INK,
     "lines.linewidth": 2.0,
@@ -60,13 +60,13 @@ STYLE: Any = {
     "svg.hashsalt": "gdlbook",
     "text.color": INK,
     "xtick.color": MUTED,
-    "xtick.labelsize": 10,
+    "xtick.labelsize": 11,
     "ytick.color": MUTED,
-    "ytick.labelsize": 10,
+    "ytick.labelsize": 11,
 }
 
-WIDTH = 6.4  # inches: 614 CSS pixels, the text column of a page
-SMALL = 10  # points: the smallest text of a figure
+WIDTH = 5.8  # inches: 557 CSS pixels, a little less than the column of a page
+SMALL = 11  # points: the smallest text of a figure
 
 
 class Look(NamedTuple):
