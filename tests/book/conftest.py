@@ -7,7 +7,8 @@ import pytest
 from markdown import Markdown
 
 from gdlbook._book import extension, run
-from gdlbook._book.page import Page, read
+from gdlbook._book.page import Page
+from gdlbook._book.parser import read
 
 
 class Book:
@@ -49,7 +50,6 @@ def book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Book:
     """Return an empty book; its runs are stored in its own folder."""
     monkeypatch.setattr(run, "ROOT", tmp_path)
     monkeypatch.setattr(run, "STORE", tmp_path / ".cache")
-    monkeypatch.setattr(extension, "DOCS", tmp_path / "docs")
     return Book(tmp_path)
 
 

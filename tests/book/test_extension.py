@@ -5,7 +5,7 @@ import re
 import pytest
 from lxml import html
 
-from gdlbook._book import extension, math
+from gdlbook._book import figures, math
 from gdlbook._book.page import BookError
 from gdlbook._book.source import listing
 from gdlbook.plot import LIGHT_TO_DARK
@@ -95,7 +95,7 @@ def test_figures_stand_light_and_dark_with_alt_and_caption(book):
 
 def test_the_dark_figure_has_the_dark_colors():
     either = "".join(f'fill="{light}" ' for light in LIGHT_TO_DARK)
-    dark = extension.recolor(either)
+    dark = figures.recolor(either)
     assert re.findall("#[0-9a-f]{6}", dark) == list(LIGHT_TO_DARK.values())
 
 

@@ -5,7 +5,7 @@ import re
 from built.pages import ROOT, SITE, built
 
 from gdlbook._book import run
-from gdlbook._book.page import QUIET, read
+from gdlbook._book.parser import QUIET, read
 
 KINDS = "self::*[@data-snippet or @data-output or @data-source]"
 

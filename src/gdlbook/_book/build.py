@@ -14,8 +14,9 @@ import sys
 from pathlib import Path
 
 from gdlbook._book import run
-from gdlbook._book.extension import draw
-from gdlbook._book.page import BookError, Page, read
+from gdlbook._book.figures import draw
+from gdlbook._book.page import BookError, Page
+from gdlbook._book.parser import read
 from gdlbook._book.slim import slim
 
 FINISHED = {"mkdocs": "site", "zensical": "site-zensical"}

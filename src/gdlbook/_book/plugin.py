@@ -13,7 +13,8 @@ from pytest_codeblocks.main import CodeBlock
 from pytest_codeblocks.plugin import MarkdownFile, TestBlock
 
 from gdlbook._book import run
-from gdlbook._book.page import BookError, Page, Snippet, read
+from gdlbook._book.page import BookError, Page, Snippet
+from gdlbook._book.parser import read
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -5,36 +5,29 @@ get the same answer: a chain whose code, whose modules of the package and whose
 versions did not change is not run again, by neither. The answers lie in `.cache`.
 """
 
-import contextlib
 import difflib
 import hashlib
-import io
 import json
-import linecache
 import multiprocessing
 import os
 import platform
-import sys
 import tempfile
-import traceback
-import warnings
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from importlib.metadata import version
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
+import gdlbook._book.child
+from gdlbook._book.child import PACKAGE, Step, child
 from gdlbook._book.page import BookError, Page, Snippet
 
 ROOT = Path(__file__).parents[3]
-PACKAGE = ROOT / "src" / "gdlbook"
 STORE = ROOT / ".cache" / "snippets"
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-Step = dict[str, Any]  # {"output": str, "figures": [svg, ...]}
 Chain = Sequence[Snippet]
 
 
@@ -92,8 +85,8 @@ def _error(page: Page, chain: Chain) -> str | None:
 
 @cache
 def _versions() -> list[str]:
-    own = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
-    names = ("numpy", "torch", "matplotlib", "safetensors")
+    own = _sum(Path(gdlbook._book.child.__file__))
+    names = ("gymnasium", "matplotlib", "numpy", "safetensors", "torch")
     return [platform.python_version(), own, *(version(name) for name in names)]
 
 
@@ -144,7 +137,7 @@ def _processes() -> multiprocessing.context.BaseContext:
 def _in_fresh_process(page: Page, chain: Chain) -> dict[str, Any]:
     receive, send = _processes().Pipe(duplex=False)
     process = _processes().Process(  # type: ignore[attr-defined]
-        target=_child, args=(page.path, list(chain), send)
+        target=child, args=(page.path, list(chain), send)
     )
     process.start()
     send.close()
@@ -156,76 +149,6 @@ def _in_fresh_process(page: Page, chain: Chain) -> dict[str, Any]:
         return {"line": line, "error": f"the process of this chain died ({code})."}
     process.join()
     return answer
-
-
-def _child(path: str, chain: Chain, send: Connection) -> None:
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        contextlib.chdir(folder),
-        Path(os.devnull).open("w") as nowhere,
-        contextlib.redirect_stderr(nowhere),
-    ):
-        send.send(_execute(path, chain))
-
-
-def _execute(path: str, chain: Chain) -> dict[str, Any]:
-    """Run the steps of a chain, one after the other, in one namespace."""
-    import torch
-
-    torch.set_num_threads(1)
-    # A warning is the first sign of rot. NumPy's own on overflow may be the lesson.
-    warnings.simplefilter("error")
-    warnings.simplefilter("default", RuntimeWarning)
-    namespace: dict[str, Any] = {"__name__": "__main__"}
-    steps: list[Step] = []
-    for step in chain:
-        source = "\n" * step.line + step.code
-        linecache.cache[path] = (len(source), None, source.splitlines(True), path)
-        printed = io.StringIO()
-        try:
-            with contextlib.redirect_stdout(printed):
-                exec(compile(source, path, "exec"), namespace)
-            steps.append({"output": printed.getvalue(), "figures": _figures()})
-        except (Exception, SystemExit) as error:
-            return _report(path, step, error)
-    return {"steps": steps, "modules": _modules()}
-
-
-def _figures() -> list[str]:
-    """Return the figures that the step left open, as SVG, and close them."""
-    from matplotlib import pyplot
-
-    drawn = []
-    for number in pyplot.get_fignums():
-        text = io.StringIO()
-        with pyplot.rc_context({"svg.fonttype": "path", "svg.hashsalt": "gdlbook"}):
-            pyplot.figure(number).savefig(
-                text, format="svg", transparent=True, metadata={"Date": None}
-            )
-        drawn.append(text.getvalue())
-    pyplot.close("all")
-    return drawn
-
-
-def _modules() -> list[str]:
-    """Return the files of the package that this process has loaded."""
-    files = {
-        Path(str(module.__file__))
-        for name, module in list(sys.modules.items())
-        if name.split(".")[0] == "gdlbook" and getattr(module, "__file__", None)
-    }
-    inside = (file.relative_to(PACKAGE).as_posix() for file in files)
-    return sorted(name for name in inside if not name.startswith("_book/"))
-
-
-def _report(path: str, step: Snippet, error: BaseException) -> dict[str, Any]:
-    frames = traceback.extract_tb(error.__traceback__)
-    here = [frame.lineno for frame in frames if frame.filename == path]
-    mine = [frame for frame in frames if frame.filename != __file__]
-    text = "".join(traceback.format_list(mine))
-    kind = f"{type(error).__name__}: {error}"
-    message = f"the snippet raised {kind}\n\nTraceback:\n{text}{kind}"
-    return {"line": (here[-1] if here else None) or step.line, "error": message}
 
 
 def _compare(page: Page, chain: Chain, steps: list[Step]) -> None:
