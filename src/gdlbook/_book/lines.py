@@ -11,7 +11,7 @@ from pygments.lexers import PythonLexer
 
 from gdlbook._book import run
 from gdlbook._book.child import Step
-from gdlbook._book.math import FORMULA, FormulaError, render
+from gdlbook._book.math import FORMULA, FormulaError, closed, render
 from gdlbook._book.page import BookError, Page, Snippet, outside_code
 from gdlbook._book.parser import parse
 from gdlbook._book.source import listing
@@ -81,6 +81,7 @@ class Lines(Preprocessor):
                     raise BookError(
                         self.page.path, line, f"the formula {match[0]!r}: {error}"
                     ) from None
+                html = closed(html, match["close"] or "")
                 return str(self.md.htmlStash.store(html)) + "\n" * match[0].count("\n")
 
             return FORMULA.sub(one, text)

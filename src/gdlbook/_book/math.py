@@ -39,7 +39,8 @@ FORMULA = re.compile(
     r"(?P<code>(?<!`)(?P<ticks>`+)(?!`).+?(?<!`)(?P=ticks)(?!`))"
     r"|(?P<escaped>\\\$)"
     r"|\$\$(?P<display>.+?)\$\$"
-    r"|\$(?P<inline>(?:[^$\n\\]|\\.|\n(?!\s*\n))+?)\$",
+    r"|\$(?P<inline>(?:[^$\n\\]|\\.|\n(?!\s*\n))+?)\$"
+    r"(?P<close>[.,;:?!)]*)",
     re.DOTALL,
 )
 _lock = Lock()
@@ -72,3 +73,13 @@ def render(formula: str, display: bool) -> str:
         except JSEvalException as error:
             raise FormulaError(str(error).strip().splitlines()[0]) from None
     return f'<div class="math" tabindex="0">{html}</div>' if display else html
+
+
+def closed(html: str, mark: str) -> str:
+    """Return an inline formula with the mark behind it, which no line break parts.
+
+    A formula of several pieces may break between them, so it is left to do so.
+    """
+    if not mark or html.count('class="base"') > 2:
+        return html + mark
+    return f'<span class="closed">{html}{mark}</span>'
