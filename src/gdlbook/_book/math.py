@@ -80,6 +80,6 @@ def closed(html: str, mark: str) -> str:
 
     A formula of several pieces may break between them, so it is left to do so.
     """
-    if not mark or html.count('class="base"') > 2:
+    if not mark or html.count('class="katex-base"') > 2:
         return html + mark
     return f'<span class="closed">{html}{mark}</span>'
