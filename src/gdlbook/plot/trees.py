@@ -7,7 +7,7 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from gdlbook.plot.look import ACCENT, INK, LINE, MUTED, SMALL, WIDTH, styled
+from gdlbook.plot.look import ACCENT, INK, LINE, MUTED, PAPER, SMALL, WIDTH, styled
 
 Tree: TypeAlias = "Mapping[str, Tree] | Sequence[str]"
 
@@ -56,7 +56,7 @@ def tree(
         y = TOP + ROW * row
         for place, true in zip(places, marks[leaf], strict=True):
             color = ACCENT if true else LINE
-            fill = ACCENT if true else "none"
+            fill = ACCENT if true else PAPER
             axes.plot(place, y, "o", color=color, ms=8, mec=color, mfc=fill, mew=1.4)
     return figure
 
