@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from enum import Enum
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from torch import Generator, Tensor, nn
 
@@ -35,9 +35,20 @@ class GenerativeModel(nn.Module):
 
     Attributes:
         density: Which of the four kinds of answer the model gives about x.
+        latent_size: How many numbers `decode` reads, if it reads a latent vector.
     """
 
     density: ClassVar[Density]
+    latent_size: int = 0
+
+    @classmethod
+    def example(cls) -> Self:
+        """Return a small model of this kind, fitted to a little data of its own.
+
+        The taxonomy calls it to find out what the model can answer, and so do the
+        tests that hold for all models.
+        """
+        raise NotImplementedError(f"{cls.__name__} does not define example")
 
     def objectives(self) -> Objectives:
         """Return {name: (loss of a batch, parameters that it trains)}, for `fit`.
