@@ -1,4 +1,4 @@
-"""The taxonomy: each model found, in its place, and answering what its flag promises."""
+"""The taxonomy: every model found, in its place, and answering as its flag says."""
 
 import re
 import sys
@@ -136,7 +136,7 @@ def test_calling_leaves_the_random_state_alone():
 
 
 def test_an_answer_of_another_length_is_no_answer():
-    with pytest.raises(ValueError, match="Wrong.log_prob returned 1 values for 4"):
+    with pytest.raises(ValueError, match=r"Wrong\.log_prob returned 1 values for 4"):
         refusals(Wrong())
 
 
