@@ -119,6 +119,21 @@ def test_every_page_is_in_the_navigation():
         assert page.relative_to(ROOT / "docs").as_posix() in nav
 
 
+def cited(text: str) -> set[str]:
+    """Return the arXiv numbers and DOIs that a text links to."""
+    return set(
+        re.findall(r"https://(?:arxiv\.org/abs|doi\.org)/[^\s>]*[^\s>.,;)]", text)
+    )
+
+
+def test_what_a_chapter_cites_is_among_the_references():
+    references = cited((ROOT / "docs/references.md").read_text("utf-8"))
+    assert references
+    for page in sorted((ROOT / "docs").glob("*/*.md")):
+        _, _, sources = page.read_text("utf-8").partition("\n## Sources\n")
+        assert cited(sources) <= references, page
+
+
 def test_the_commands_of_the_readme_exist():
     readme, makefile = (
         (ROOT / name).read_text("utf-8") for name in ("README.md", "Makefile")
