@@ -405,10 +405,11 @@ def _cholesky(covariance: Tensor) -> Tensor:
     ):
         if bad:
             raise ValueError(f"covariance {tuple(covariance.shape)} is not {lack}")
+    factor: Tensor
     factor, failed = torch.linalg.cholesky_ex(covariance)
     # What is left of the variance of each number once those before it are known; where
     # nothing should be, rounding leaves a crumb.
-    left, crumb = factor.diagonal().square(), len(factor) * torch.finfo(float).eps
+    left, crumb = factor.diagonal().square(), len(factor) * torch.finfo(torch.float64).eps
     lost = left <= crumb * covariance.diagonal()
     if failed:
         lost[int(failed) - 1] = True
