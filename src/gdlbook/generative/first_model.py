@@ -329,10 +329,18 @@ class Mixture(GenerativeModel):
         if family not in (IndependentPixels, Gaussian):
             expected = "IndependentPixels or Gaussian"
             raise TypeError(f"family is {family!r}; expected {expected}")
-        whole, trace = family.fit(x, pseudo=pseudo), []
+        whole = family.fit(x, pseudo=pseudo)
         share = _nearest(x, _count("k", k, most=len(x)), _checked(generator))
-        for _ in range(_count("steps", steps)):
-            mixture = cls._maximize(x, share, pseudo, whole)
+        return cls._em(x, share, whole, _count("steps", steps), pseudo)
+
+    @classmethod
+    def _em(
+        cls, x: Tensor, share: Tensor, whole: Any, steps: int, pseudo: float
+    ) -> Self:
+        """Maximize, then share out anew, so many times."""
+        trace = []
+        for _ in range(steps):
+            mixture = cls._maximize(x, share, whole, pseudo)
             joint = mixture._joint(x)
             trace.append(joint.logsumexp(dim=1).mean().item())
             share = joint.softmax(dim=1)
@@ -340,23 +348,16 @@ class Mixture(GenerativeModel):
         return mixture
 
     @classmethod
-    def _maximize(
-        cls,
-        x: Tensor,
-        share: Tensor,
-        pseudo: float,
-        whole: IndependentPixels | Gaussian,
-    ) -> Self:
+    def _maximize(cls, x: Tensor, share: Tensor, whole: Any, pseudo: float) -> Self:
         """Fit each component to its share of the rows, (n, k)."""
-        components = []
-        for column in share.T:
-            # Less than this share of a row is lost in rounding anyway, and most are.
-            held = column > 1e-12
-            if held.any():
-                part, weights = x[held], column[held]
-                components.append(whole._weighted(part, weights, pseudo, whole))
-        sizes = share.sum(dim=0)[(share > 1e-12).any(dim=0)]
-        return cls(components, sizes / sizes.sum())
+        # Less than this share of a row is lost in rounding anyway, and most are.
+        held = share > 1e-12
+        share = torch.where(held, share, 0)[:, held.any(dim=0)]
+        components = [
+            whole._weighted(x[column > 0], column[column > 0], pseudo, whole)
+            for column in share.T
+        ]
+        return cls(components, share.sum(dim=0) / share.sum())
 
     def log_prob(self, x: Tensor) -> Tensor:
         """Return the log probability or log density of x: float64 nats, (n,)."""
@@ -409,7 +410,10 @@ def _cholesky(covariance: Tensor) -> Tensor:
     factor, failed = torch.linalg.cholesky_ex(covariance)
     # What is left of the variance of each number once those before it are known; where
     # nothing should be, rounding leaves a crumb.
-    left, crumb = factor.diagonal().square(), len(factor) * torch.finfo(torch.float64).eps
+    left, crumb = (
+        factor.diagonal().square(),
+        len(factor) * torch.finfo(torch.float64).eps,
+    )
     lost = left <= crumb * covariance.diagonal()
     if failed:
         lost[int(failed) - 1] = True
