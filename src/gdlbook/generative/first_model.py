@@ -96,8 +96,7 @@ class IndependentPixels(GenerativeModel):
                 f"probs has shape {tuple(probs.shape)}; expected (..., levels), the "
                 "shape of an observation and up to 256 levels"
             )
-        _probabilities("probs", probs)
-        self.register_buffer("probs", probs.double())
+        self.register_buffer("probs", _probabilities("probs", probs))
         self._shape = tuple(probs.shape[:-1])
 
     @classmethod
@@ -288,9 +287,8 @@ class Mixture(GenerativeModel):
                 f"weights has shape {tuple(weights.shape)}; expected "
                 f"({len(components)},), one for each component"
             )
-        _probabilities("weights", weights)
         self.components = nn.ModuleList(components)
-        self.register_buffer("weights", weights.double())
+        self.register_buffer("weights", _probabilities("weights", weights))
         self.trace: list[float] = []
 
     @classmethod
@@ -378,6 +376,11 @@ class Mixture(GenerativeModel):
 
     def _joint(self, x: Tensor) -> Tensor:
         """Return log w_c + log p_c(x), (n, K)."""
+        whole, shape = (
+            isinstance(self._parts[0], IndependentPixels),
+            self._parts[0]._shape,
+        )
+        _observations(x, whole=whole, shape=shape)
         # In pieces that stay in fast memory, which takes half the time.
         pieces = [
             torch.stack([component.log_prob(rows) for component in self._parts], dim=1)
@@ -460,13 +463,15 @@ def _floating(name: str, value: Any) -> None:
         raise ValueError(f"{name} holds numbers that are not finite")
 
 
-def _probabilities(name: str, value: Tensor) -> None:
-    sums = value.sum(dim=-1)
+def _probabilities(name: str, value: Tensor) -> Tensor:
+    """Return value with sums of one to the last digit of float64, or raise."""
+    sums = value.double().sum(dim=-1, keepdim=True)
     if value.min() < 0 or (sums - 1).abs().max() > 1e-5:
         raise ValueError(
             f"{name} has a lowest number of {value.min():.3g} and sums from "
             f"{sums.min():.6g} to {sums.max():.6g}; expected nothing below 0, sums of 1"
         )
+    return value / sums
 
 
 def _pseudo(value: Any) -> float:
