@@ -390,6 +390,19 @@ def test_a_mixture_finds_the_groups():
     assert abs(gap) < 0.05
 
 
+def test_em_begins_with_the_nearest_of_random_rows():
+    """Three groups on a line: from one row of each, a single step finds their means."""
+    x = torch.tensor([0.0, 10.0, 50.0]).repeat_interleave(20)[:, None]
+    x += 0.1 * torch.randn(x.shape, generator=seeded())
+    expected = [group.mean().item() for group in x.split(20)]
+    found = []
+    for seed in range(20):
+        model = Mixture.fit(x, Gaussian, 3, steps=1, generator=seeded(seed))
+        found.append(sorted(part.mean.item() for part in model.components))
+    one_of_each = [means for means in found if means == pytest.approx(expected)]
+    assert len(one_of_each) > 1
+
+
 @each_family
 def test_one_component_is_the_model_itself(family):
     x = clusters(family)
@@ -433,10 +446,25 @@ def test_fewer_observations_than_numbers_need_pseudo_observations():
     assert Gaussian.fit(x, pseudo=1).log_prob(x).isfinite().all()
 
 
+def test_a_crumb_of_rounding_is_no_variance():
+    """Singular tables, some of which a Cholesky decomposition lets through."""
+    passed = 0
+    for seed in range(40):
+        a = torch.tensor(np.random.default_rng(seed).standard_normal((8, 7)))
+        passed += int(torch.linalg.cholesky_ex(a @ a.T).info) == 0
+        with pytest.raises(ValueError, match="number 7 has no variance left"):
+            Gaussian(torch.zeros(8), a @ a.T)
+    assert passed
+
+
 # The protocol
 
 
-@each_model
+EXAMPLES = {c.__name__: c.example for c in (IndependentPixels, Gaussian, Mixture)}
+
+
+@pytest.mark.parametrize("make", [*MODELS.values(), *EXAMPLES.values()],
+                         ids=[*MODELS, *EXAMPLES])  # fmt: skip
 def test_models_keep_the_protocol(make):
     model = make()
     assert isinstance(model, GenerativeModel)

@@ -46,11 +46,11 @@ def bits_per_dimension(nats: Number, d: int) -> Number:
 def dequantize(x: Tensor, *, generator: Generator | None = None) -> Tensor:
     r"""Add even noise from 0 to 1 to whole gray levels, so that a density fits them.
 
-    $$\log P(x) = \log \int_{[0,1)^d} p(x + u) \, du
-      \ge \mathbb{E}_{u}[\log p(x + u)]$$
+    $$\log P(x) = \log \int p(x + u) \, du \ge \int \log p(x + u) \, du$$
 
-    So the mean log density of what this returns is a lower bound on the log
-    probability of the pictures themselves, and its bits are an upper bound.
+    With $u$ from 0 to 1 in all $d$ directions. So the mean log density of what this
+    returns is a lower bound on the log probability of the pictures themselves, and its
+    bits are an upper bound.
 
     Args:
         x: Pictures, uint8, (n, ...).
@@ -72,7 +72,7 @@ def dequantize(x: Tensor, *, generator: Generator | None = None) -> Tensor:
 class IndependentPixels(GenerativeModel):
     r"""A histogram of the levels for each pixel, and no link between pixels.
 
-    $$P(x) = \prod_{j=1}^{d} P_j(x_j)$$
+    $$P(x) = \prod_j P_j(x_j)$$
 
     The sample space is whole levels: `log_prob` is the log of a probability.
 
@@ -98,6 +98,12 @@ class IndependentPixels(GenerativeModel):
             )
         self.register_buffer("probs", _probabilities("probs", probs))
         self._shape = tuple(probs.shape[:-1])
+
+    @classmethod
+    def example(cls) -> Self:
+        """Return histograms of twenty pictures of four random pixels."""
+        x = torch.randint(256, (20, 4), generator=Generator().manual_seed(0))
+        return cls.fit(x.byte())
 
     @classmethod
     def fit(cls, x: Tensor, *, pseudo: float = 10.0) -> Self:
@@ -191,16 +197,20 @@ class Gaussian(GenerativeModel):
         self._shape = tuple(mean.shape)
 
     @classmethod
+    def example(cls) -> Self:
+        """Return the Gaussian of twenty random points on the plane."""
+        return cls.fit(torch.randn(20, 2, generator=Generator().manual_seed(0)))
+
+    @classmethod
     def fit(cls, x: Tensor, *, pseudo: float = 10.0) -> Self:
         r"""Measure mean and covariance, in closed form.
 
-        $$\Sigma = \frac{1}{n + a} \Bigl(
-          \sum_{i=1}^{n} (x_i - \mu)(x_i - \mu)^\top + a \, V \Bigr)$$
+        $$\Sigma = \frac{n S + a V}{n + a}$$
 
-        Here $V$ holds the variances of the pixels on its diagonal and zeros elsewhere:
-        the $a$ pseudo-observations vary without a link between pixels. This shrinks
-        the covariances, and makes $\Sigma$ positive definite where observations are
-        fewer than pixels.
+        Here $S$ is the covariance of the $n$ observations, and $V$ holds the diagonal
+        of $S$ and zeros elsewhere: the $a$ pseudo-observations vary without a link
+        between pixels. This shrinks the covariances, and makes $\Sigma$ positive
+        definite where observations are fewer than pixels.
 
         Args:
             x: Real numbers, floating, (n, ...); whole gray levels go through
@@ -250,7 +260,7 @@ class Gaussian(GenerativeModel):
 class Mixture(GenerativeModel):
     r"""Several models of one kind: choose one of them by lot, let it draw.
 
-    $$p(x) = \sum_{c=1}^{K} w_c \, p_c(x)$$
+    $$p(x) = \sum_c w_c \, p_c(x)$$
 
     Args:
         components: The models $p_c$, all of one class and one shape.
@@ -290,6 +300,13 @@ class Mixture(GenerativeModel):
         self.components = nn.ModuleList(components)
         self.register_buffer("weights", _probabilities("weights", weights))
         self.trace: list[float] = []
+
+    @classmethod
+    def example(cls) -> Self:
+        """Return two Gaussians, fitted to twenty random points on the plane."""
+        generator = Generator().manual_seed(0)
+        x = torch.randn(20, 2, generator=generator)
+        return cls.fit(x, Gaussian, 2, generator=generator)
 
     @classmethod
     def fit(
@@ -411,13 +428,9 @@ def _cholesky(covariance: Tensor) -> Tensor:
             raise ValueError(f"covariance {tuple(covariance.shape)} is not {lack}")
     factor: Tensor
     factor, failed = torch.linalg.cholesky_ex(covariance)
-    # What is left of the variance of each number once those before it are known; where
-    # nothing should be, rounding leaves a crumb.
-    left, crumb = (
-        factor.diagonal().square(),
-        len(factor) * torch.finfo(torch.float64).eps,
-    )
-    lost = left <= crumb * covariance.diagonal()
+    # What is left of the variance of each number once those before it are known. Where
+    # nothing should be, rounding leaves a crumb, of either sign.
+    lost = factor.diagonal().square() <= 1e-9 * covariance.diagonal()
     if failed:
         lost[int(failed) - 1] = True
     if lost.any():
