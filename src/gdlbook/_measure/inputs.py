@@ -86,3 +86,14 @@ def measured(model: nn.Module, seed: int) -> Iterator[None]:
     finally:
         for module, mode in modes.items():
             module.training = mode
+
+
+def draw(model: Any, test: Tensor, generator: Generator) -> Tensor:
+    """Return as many samples as there are observations in the test part."""
+    samples: Tensor = model.sample(len(test), generator=generator).detach()
+    if samples.shape != test.shape:
+        raise ValueError(
+            f"sample({len(test)}) returns shape {tuple(samples.shape)}; expected "
+            f"{tuple(test.shape)}, the shape of test"
+        )
+    return samples

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -60,28 +61,47 @@ def two_sample_test(x: Tensor, samples: Tensor, *, seed: int = 0) -> TwoSample:
     https://arxiv.org/abs/1610.06545. The cosines: Rahimi and Recht (2007), "Random
     Features for Large-Scale Kernel Machines".
     """
-    generator = torch.Generator().manual_seed(whole("seed", seed, least=0))
-    sides = observations("x", x, least=20), observations("samples", samples, least=20)
-    if x.shape != samples.shape:
-        raise ValueError(
-            f"x has shape {tuple(x.shape)}, samples have shape {tuple(samples.shape)};"
-            " expected the same, so that guessing is right half of the time"
-        )
-    order = [side[torch.randperm(len(x), generator=generator)] for side in sides]
-    first, second = len(x) // 3, len(x) // 2
-    cuts = (slice(0, first), slice(first, second), slice(second, None))
-    learn, choose, judge = (_labeled(order[0][cut], order[1][cut]) for cut in cuts)
-    candidates = _candidates(learn[0], generator)
+    x, samples, generator = _checked(x, samples, seed)
+    learn, choose, judge = _parts(x, samples, generator)
+    candidates = _candidates(learn.x, generator)
     name = max(candidates, key=lambda c: _right(candidates[c], learn, choose))
-    both = _labeled(order[0][:second], order[1][:second])
-    right, judged = _right(candidates[name], both, judge), len(judge[1])
+    right = _right(candidates[name], _joined(learn, choose), judge)
+    judged = len(judge.y)
     return TwoSample(right / judged, _tail(right, judged), judged, name)
 
 
-def _labeled(real: Tensor, drawn: Tensor) -> tuple[Tensor, Tensor]:
-    """Return rows of both, and -1 for a real one, +1 for a drawn one."""
-    ones = torch.ones(len(real), dtype=real.dtype)
-    return torch.cat([real, drawn]), torch.cat([-ones, ones])
+class _Part(NamedTuple):
+    """Rows (n, d), as many observations as samples, and -1 or +1 for which of both."""
+
+    x: Tensor
+    y: Tensor
+
+
+def _checked(x: Tensor, samples: Tensor, seed: int) -> tuple[Tensor, Tensor, Generator]:
+    generator = torch.Generator().manual_seed(whole("seed", seed, least=0))
+    rows = observations("x", x, least=20), observations("samples", samples, least=20)
+    if x.shape != samples.shape:
+        raise ValueError(
+            f"x has shape {tuple(x.shape)}, samples have shape {tuple(samples.shape)}; "
+            "expected the same, so that guessing is right half of the time"
+        )
+    return *rows, generator
+
+
+def _parts(x: Tensor, samples: Tensor, generator: Generator) -> list[_Part]:
+    """Return a third to learn from, a sixth to choose with, and a half to judge."""
+    x, samples = (v[torch.randperm(len(v), generator=generator)] for v in (x, samples))
+    ends = 0, len(x) // 3, len(x) // 2, len(x)
+    parts = []
+    for start, end in pairwise(ends):
+        ones = torch.ones(end - start, dtype=x.dtype)
+        rows = torch.cat([x[start:end], samples[start:end]])
+        parts.append(_Part(rows, torch.cat([-ones, ones])))
+    return parts
+
+
+def _joined(first: _Part, second: _Part) -> _Part:
+    return _Part(*(torch.cat(both) for both in zip(first, second, strict=True)))
 
 
 def _candidates(x: Tensor, generator: Generator) -> dict[str, Features]:
@@ -104,16 +124,13 @@ def _candidates(x: Tensor, generator: Generator) -> dict[str, Features]:
     return found | {f"cosines of width {width:g}": cosines(width) for width in WIDTHS}
 
 
-def _right(
-    features: Features, learn: tuple[Tensor, Tensor], judge: tuple[Tensor, Tensor]
-) -> int:
+def _right(features: Features, learn: _Part, judge: _Part) -> int:
     """Count the right answers on one part of a ridge regression fitted on another."""
-    f = features(learn[0])
+    f = features(learn.x)
     middle = f.mean(dim=0)
-    f = f - middle
-    weights = _ridge(f, learn[1])
-    says = (features(judge[0]) - middle) @ weights
-    return int(((says > 0) == (judge[1] > 0)).sum())
+    weights = _ridge(f - middle, learn.y)
+    says = (features(judge.x) - middle) @ weights
+    return int(((says > 0) == (judge.y > 0)).sum())
 
 
 def _ridge(f: Tensor, y: Tensor) -> Tensor:

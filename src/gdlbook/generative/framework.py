@@ -18,7 +18,7 @@ from gdlbook._measure.divergence import (
     mean,
 )
 from gdlbook._measure.draws import copying, spread
-from gdlbook._measure.inputs import alike, measured, observations, whole
+from gdlbook._measure.inputs import alike, draw, measured, observations, whole
 from gdlbook._measure.probe import linear_probe
 from gdlbook._measure.two_sample import TwoSample, two_sample_test
 
@@ -78,8 +78,8 @@ class GenerativeModel(nn.Module):
                 closed form.
         """
         raise Undefined(
-            f"{self._name} has no objectives: nothing in it is found by gradient "
-            "steps; its class says how it is fitted in closed form."
+            f"{self._name} has no objectives: nothing in it is found by "
+            "gradient steps; its class says how it is fitted in closed form."
         )
 
     def sample(self, n: int, *, generator: Generator | None = None) -> Tensor:
@@ -101,16 +101,16 @@ class GenerativeModel(nn.Module):
     def encode(self, x: Tensor) -> Tensor:
         """Return the latent vectors of x, (n, d)."""
         raise Undefined(
-            f"{self._name} has no encode: nothing in it maps an observation to a "
-            "latent vector. Models with an encoder are the flow, the autoencoder and "
-            "the variational autoencoder."
+            f"{self._name} has no encode: nothing in it maps an observation "
+            "to a latent vector. Models with an encoder are the flow, the "
+            "autoencoder and the variational autoencoder."
         )
 
     def decode(self, z: Tensor) -> Tensor:
         """Return the observations of latent vectors z, (n, ...)."""
         raise Undefined(
-            f"{self._name} has no decode: it draws observations without a latent "
-            "vector. Use sample(n)."
+            f"{self._name} has no decode: it draws observations without a "
+            "latent vector. Use sample(n)."
         )
 
     @property
@@ -202,6 +202,32 @@ def scorecard(
         ValueError: The model does not say which `density` it has, shapes do not fit
             each other, or a value is NaN.
     """
+    _check(model, train, test, labels)
+    with measured(model, whole("seed", seed, least=0)):
+        generator = Generator().manual_seed(seed + _APART)
+        samples = draw(model, test, generator)
+        start = time.process_time()
+        model.sample(64, generator=generator)
+        seconds = time.process_time() - start
+        held_out, distance = _says(model, test, world)
+        return Scorecard(
+            density=model.density,
+            held_out=held_out,
+            distance=distance,
+            two_sample=two_sample_test(test, samples, seed=seed),
+            seconds=seconds,
+            spread=spread(samples, test),
+            copying=copying(samples, train, test),
+            probe=None if labels is None else _probe(model, train, test, labels),
+        )
+
+
+def _check(
+    model: GenerativeModel,
+    train: Tensor,
+    test: Tensor,
+    labels: tuple[Tensor, Tensor] | None,
+) -> None:
     if not isinstance(model, GenerativeModel):
         raise TypeError(
             f"model is a {type(model).__name__}; expected a GenerativeModel"
@@ -218,28 +244,6 @@ def scorecard(
         )
     observations("train", train), observations("test", test, least=20)
     alike(("train", "test"), train, test)
-    with measured(model, whole("seed", seed, least=0)):
-        generator = Generator().manual_seed(seed + _APART)
-        samples = model.sample(len(test), generator=generator).detach()
-        if samples.shape != test.shape:
-            raise ValueError(
-                f"sample({len(test)}) returns shape {tuple(samples.shape)}; expected "
-                f"{tuple(test.shape)}, the shape of test"
-            )
-        start = time.process_time()
-        model.sample(64, generator=generator)
-        seconds = time.process_time() - start
-        held_out, distance = _says(model, test, world)
-        return Scorecard(
-            density=model.density,
-            held_out=held_out,
-            distance=distance,
-            two_sample=two_sample_test(test, samples, seed=seed),
-            seconds=seconds,
-            spread=spread(samples, test),
-            copying=copying(samples, train, test),
-            probe=None if labels is None else _probe(model, train, test, labels),
-        )
 
 
 def _says(
