@@ -44,13 +44,10 @@ def bits_per_dimension(nats: Number, d: int) -> Number:
 
 
 def dequantize(x: Tensor, *, generator: Generator | None = None) -> Tensor:
-    r"""Add even noise from 0 to 1 to whole gray levels, so that a density fits them.
+    """Add even noise from 0 to 1 to whole gray levels, so that a density fits them.
 
-    $$\log P(x) = \log \int p(x + u) \, du \ge \int \log p(x + u) \, du$$
-
-    With $u$ from 0 to 1 in all $d$ directions. So the mean log density of what this
-    returns is a lower bound on the log probability of the pictures themselves, and its
-    bits are an upper bound.
+    The mean log density of what this returns is a lower bound on the log probability of
+    the pictures themselves, and its bits per dimension are an upper bound.
 
     Args:
         x: Pictures, uint8, (n, ...).
@@ -109,9 +106,9 @@ class IndependentPixels(GenerativeModel):
     def fit(cls, x: Tensor, *, pseudo: float = 10.0) -> Self:
         r"""Count the levels of each pixel, in closed form.
 
-        $$P_j(v) = \frac{n_j(v) + a / 256}{n + a}$$
+        $$P(v) = \frac{n(v) + a / 256}{n + a}$$
 
-        Here $n_j(v)$ counts the pictures whose pixel $j$ has level $v$, and $a$
+        Here $n(v)$ counts the pictures whose pixel has level $v$, and $a$
         pseudo-observations are spread evenly over the levels.
 
         Args:
@@ -160,8 +157,8 @@ class IndependentPixels(GenerativeModel):
 class Gaussian(GenerativeModel):
     r"""One Gaussian with a full covariance: every pixel varies with every other.
 
-    $$p(x) = \frac{1}{\sqrt{\det(2 \pi \Sigma)}}
-      \exp\bigl(-\tfrac12 (x - \mu)^\top \Sigma^{-1} (x - \mu)\bigr)$$
+    $$-2 \log p(x) = \log \det(2 \pi \Sigma)
+      + (x - \mu)^\top \Sigma^{-1} (x - \mu)$$
 
     The sample space is all real numbers: `log_prob` is the log of a density, per unit
     of x.
