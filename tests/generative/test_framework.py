@@ -192,6 +192,13 @@ def test_the_standard_error_covers_as_often_as_it_says():
     assert stats.binomtest(inside, 400, 0.95).pvalue > 0.01
 
 
+def test_the_cells_are_read_in_their_middles():
+    square = SimpleNamespace(log_prob=lambda x: torch.zeros(len(x)))
+    slope = SimpleNamespace(log_prob=lambda x: -x.sum(dim=1))
+    found = kl_by_quadrature(square, slope, (0, 1, 0, 1), points=2)
+    assert found == pytest.approx(1)  # the mean of x1 + x2
+
+
 def test_a_distribution_is_at_no_distance_from_itself():
     assert kl_by_quadrature(moons, moons, moons.bounds, points=50) == 0
     assert kl_by_samples(moons, moons, 100, generator=seeded()) == (0, 0)
@@ -401,7 +408,7 @@ def test_the_probe_does_not_care_for_units_or_a_dead_number():
     z = torch.randn(300, 2, generator=seeded())
     y = (z[:, 0] > 0.3 * z[:, 1]).long()
     plain = linear_probe(z[:200], y[:200], z[200:], y[200:])
-    other = torch.cat([1000 * z[:, :1] + 5, 0.001 * z[:, 1:], torch.ones(300, 1)], 1)
+    other = torch.cat([1000 * z[:, :1] + 5000, 0.001 * z[:, 1:], torch.ones(300, 1)], 1)
     with torch.no_grad():
         again = linear_probe(other[:200], y[:200], other[200:], y[200:])
     assert again == pytest.approx(plain, abs=0.011)
