@@ -28,7 +28,7 @@ def sample_space(levels: int, cells: int) -> Array:
         cells: Numbers in one observation: 784 for a picture of 28 by 28.
 
     Returns:
-        Whole numbers, shape (levels ** cells, cells), in the order of counting.
+        Whole numbers, shape (levels^cells, cells), in the order of counting.
 
     Raises:
         TypeError: If an argument is not an integer.
@@ -39,10 +39,8 @@ def sample_space(levels: int, cells: int) -> Array:
     """
     levels, cells = _count("levels", levels), _count("cells", cells)
     if (digits := cells * np.log10(levels)) > 6:
-        raise ValueError(
-            f"{levels}^{cells}, about 10^{digits:.0f}, observations; expected at most "
-            "10^6, since each of them is listed"
-        )
+        size = f"{levels}^{cells}, about 10^{digits:.0f}"
+        raise ValueError(f"{size} observations; expected at most 10^6 to list")
     return np.indices((levels,) * cells).reshape(cells, -1).T
 
 
@@ -103,10 +101,8 @@ class Normal:
         """
         x = _real("x", x)
         if x.min() == x.max():
-            raise ValueError(
-                f"x holds {x.flat[0]:g} and nothing else; expected two values that "
-                "differ, or the likelihood grows without bound as std goes to zero"
-            )
+            seen = f"x holds nothing but {x.min():g}"
+            raise ValueError(f"{seen}; expected two values that differ")
         return cls(x.mean(), x.std())
 
     def gradient(self, x: ArrayLike) -> Array:
@@ -271,10 +267,8 @@ def gradient_ascent(
     for step in range(_count("steps", steps)):
         slope = _real(f"the gradient of step {step}", gradient(path[-1]))
         if slope.shape != path[0].shape:
-            raise ValueError(
-                f"the gradient has shape {slope.shape}; expected {path[0].shape}, that "
-                "of start"
-            )
+            shapes = f"{slope.shape}; expected {path[0].shape}"
+            raise ValueError(f"the gradient has shape {shapes}, that of start")
         path.append(path[-1] + rate * slope)
     return np.stack(path)
 
