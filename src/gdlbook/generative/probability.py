@@ -39,8 +39,8 @@ def sample_space(levels: int, cells: int) -> Array:
     """
     levels, cells = _count("levels", levels), _count("cells", cells)
     if (digits := cells * np.log10(levels)) > 6:
-        size = f"{levels}^{cells}, about 10^{digits:.0f}"
-        raise ValueError(f"{size} observations; expected at most 10^6 to list")
+        size = f"{levels}^{cells}, about 10^{digits:.0f}, observations"
+        raise ValueError(f"{size}; expected at most 10^6 to list")
     return np.indices((levels,) * cells).reshape(cells, -1).T
 
 
@@ -240,7 +240,11 @@ class Categorical:
 
 
 def gradient_ascent(
-    gradient: Callable[[Array], ArrayLike], start: ArrayLike, *, rate: float, steps: int
+    gradient: Callable[[Array], ArrayLike],
+    start: ArrayLike,
+    *,
+    rate: float,
+    steps: int,
 ) -> Array:
     r"""Climb: take steps along the gradient, and return the path.
 
@@ -267,8 +271,8 @@ def gradient_ascent(
     for step in range(_count("steps", steps)):
         slope = _real(f"the gradient of step {step}", gradient(path[-1]))
         if slope.shape != path[0].shape:
-            shapes = f"{slope.shape}; expected {path[0].shape}"
-            raise ValueError(f"the gradient has shape {shapes}, that of start")
+            seen = f"the gradient has shape {slope.shape}"
+            raise ValueError(f"{seen}; expected that of start, {path[0].shape}")
         path.append(path[-1] + rate * slope)
     return np.stack(path)
 
