@@ -339,7 +339,7 @@ rng = np.random.default_rng(0)
 SURE = [0.0, -INF]
 
 BAD = [
-    (lambda: sample_space(256, 784), ValueError, r"256\^784, about 10\^1888 obs.* 10"),
+    (lambda: sample_space(256, 784), ValueError, r"256\^784, about 10\^1888, obs.* 10"),
     (lambda: sample_space(2, 21), ValueError, r"2\^21, about 10\^6 .* at most 10\^6"),
     (lambda: sample_space(0, 2), ValueError, "levels is 0; expected 1 or more"),
     (lambda: sample_space(2, -1), ValueError, "cells is -1; expected 1 or more"),

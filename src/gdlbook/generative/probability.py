@@ -19,16 +19,15 @@ Array = NDArray[Any]
 
 
 def sample_space(levels: int, cells: int) -> Array:
-    r"""List every observation of so many cells with so many levels each.
-
-    $$\{0, \dots, \text{levels} - 1\}^{\text{cells}}$$
+    """List all observations of so many cells, each of them at one of so many levels.
 
     Args:
         levels: Values of one cell: 256 for a pixel of 8 bits, 26 for a letter.
         cells: Numbers in one observation: 784 for a picture of 28 by 28.
 
     Returns:
-        Whole numbers, shape (levels^cells, cells), in the order of counting.
+        Whole numbers from 0 to levels - 1, shape (levels^cells, cells), in the order of
+            counting.
 
     Raises:
         TypeError: If an argument is not an integer.
@@ -47,8 +46,7 @@ def sample_space(levels: int, cells: int) -> Array:
 class Normal:
     r"""The family of normal distributions, on the real numbers.
 
-    $$p(x) = \frac{1}{\sigma \sqrt{2\pi}}
-      \exp\left(-\frac{(x - \mu)^2}{2\sigma^2}\right)$$
+    $$p(x) = \frac{1}{\sigma \sqrt{2\pi}} e^{-(x - \mu)^2 / 2\sigma^2}$$
 
     Args:
         mean: $\mu$, a real number.
@@ -65,10 +63,7 @@ class Normal:
         self.mean, self.std = _number("mean", mean), _number("std", std, above=0)
 
     def log_prob(self, x: ArrayLike) -> Array:
-        r"""Return the log density of every number of x, in nats.
-
-        $$\log p(x) = -\frac{(x - \mu)^2}{2\sigma^2}
-          - \log \sigma - \frac{1}{2} \log 2\pi$$
+        """Return the log density of every number of x, in nats.
 
         Args:
             x: Real numbers, of any shape.
@@ -89,11 +84,11 @@ class Normal:
     def maximum_likelihood(cls, x: ArrayLike) -> Self:
         r"""Return the member under which the observations are likeliest.
 
-        $$\hat\mu = \frac{1}{n} \sum_i x_i, \qquad
-          \hat\sigma^2 = \frac{1}{n} \sum_i (x_i - \hat\mu)^2$$
+        $$\mu = \operatorname{mean}(x), \qquad
+          \sigma^2 = \operatorname{mean}((x - \mu)^2)$$
 
         Args:
-            x: Observations, n in all, of any shape.
+            x: Observations, of any shape.
 
         Raises:
             TypeError: If x does not hold real numbers.
@@ -108,18 +103,17 @@ class Normal:
     def gradient(self, x: ArrayLike) -> Array:
         r"""Return the gradient of the mean log-likelihood in (mean, log std).
 
-        $$\left(\frac{1}{n} \sum_i \frac{x_i - \mu}{\sigma^2}, \quad
-          \frac{1}{n} \sum_i \frac{(x_i - \mu)^2}{\sigma^2} - 1\right)$$
+        $$\operatorname{mean}(x - \mu) / \sigma^2, \qquad
+          \operatorname{mean}((x - \mu)^2) / \sigma^2 - 1$$
 
-        Args and raises as for `log_prob`; the shape is (2,), the unit nats for each
-        unit of the parameter.
+        Args and raises as for `log_prob`; the shape is (2,).
         """
         z = (_real("x", x) - self.mean) / self.std
         return np.array([z.mean() / self.std, (z**2).mean() - 1])
 
 
 class Bernoulli:
-    r"""The family of distributions on $\{0, 1\}$, no and yes.
+    r"""The family of distributions on 0 and 1, no and yes.
 
     $$p(x) = p^x (1 - p)^{1 - x}$$
 
@@ -158,27 +152,26 @@ class Bernoulli:
 
     @classmethod
     def maximum_likelihood(cls, x: ArrayLike) -> Self:
-        r"""Return the likeliest member: $\hat p$ is the share of ones.
+        """Return the likeliest member: p is the share of ones.
 
         Args and raises as for `log_prob`.
         """
         return cls(_ones(x).mean())
 
     def gradient(self, x: ArrayLike) -> Array:
-        r"""Return the gradient of the mean log-likelihood in the log odds.
+        r"""Return the gradient of the mean log-likelihood in the log odds of p.
 
-        $$\frac{1}{n} \sum_i x_i - p, \qquad \text{log odds} = \log \frac{p}{1 - p}$$
+        $$\operatorname{mean}(x) - p$$
 
-        Args and raises as for `log_prob`; the shape is (), the unit nats for each unit
-        of the log odds.
+        Args and raises as for `log_prob`; the shape is ().
         """
         return np.asarray(_ones(x).mean() - self.p)
 
 
 class Categorical:
-    r"""The family of distributions on $\{0, \dots, k - 1\}$, one of k kinds.
+    """The family of distributions on 0 to k - 1, one of k kinds.
 
-    $$p(x) = p_x$$
+    The probability of x is the number at that place of p.
 
     Args:
         p: Probabilities of the kinds, shape (k,), of sum one up to 1e-6.
@@ -199,7 +192,7 @@ class Categorical:
         self.p = p / p.sum()
 
     def log_prob(self, x: ArrayLike) -> Array:
-        r"""Return $\log p_x$ for every number of x, in nats.
+        """Return the log probability of every number of x, in nats.
 
         Minus infinity where that probability is zero.
 
@@ -220,7 +213,7 @@ class Categorical:
 
     @classmethod
     def maximum_likelihood(cls, x: ArrayLike, kinds: int) -> Self:
-        r"""Return the likeliest member: $\hat p_j$ is the share of kind $j$.
+        """Return the likeliest member: p holds the share of each kind.
 
         Args and raises as for `log_prob`; `kinds` counts all there are, seen or not.
         """
@@ -229,11 +222,10 @@ class Categorical:
     def gradient(self, x: ArrayLike) -> Array:
         r"""Return the gradient of the mean log-likelihood in the logits.
 
-        $$\frac{n_j}{n} - p_j, \qquad
-          p_j = \frac{e^{\ell_j}}{\sum_i e^{\ell_i}}$$
+        $$n_j / n - p_j, \qquad p_j \propto e^{\ell_j}$$
 
-        Here $n_j$ of the $n$ observations are $j$. Args and raises as for `log_prob`;
-        the shape is (k,), the unit nats for each unit of a logit.
+        Here $n_j$ of the n observations are of kind j, whose logit is $\ell_j$. Args
+        and raises as for `log_prob`; the shape is (k,).
         """
         gradient: Array = _shares(x, len(self.p)) - self.p
         return gradient
@@ -248,10 +240,10 @@ def gradient_ascent(
 ) -> Array:
     r"""Climb: take steps along the gradient, and return the path.
 
-    $$\theta_{t+1} = \theta_t + \text{rate} \cdot \nabla f(\theta_t)$$
+    $$\theta \leftarrow \theta + \text{rate} \cdot \nabla f(\theta)$$
 
     Args:
-        gradient: Maps parameters to the gradient $\nabla f$ there, of the same shape.
+        gradient: Maps parameters to the gradient of f there, of the same shape.
         start: First parameters, shape (...).
         rate: Length of a step where the gradient is one, above zero.
         steps: How many, at least 1.
@@ -282,7 +274,7 @@ def kl_divergence(
 ) -> float:
     r"""Return the divergence from p to q, in nats: a sum, or an integral on a grid.
 
-    $$\KL(p, q) = \sum_x p(x)\,\bigl(\log p(x) - \log q(x)\bigr)$$
+    $$\KL(p, q) = \sum_x p(x) \bigl(\log p(x) - \log q(x)\bigr)$$
 
     Infinity if q rules out what p does not. For densities the sum is an integral, by
     the trapezoid rule: as exact as the grid is fine and holds all of p.
