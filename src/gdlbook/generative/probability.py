@@ -38,7 +38,7 @@ def sample_space(levels: int, cells: int) -> Array:
     """
     levels, cells = _count("levels", levels), _count("cells", cells)
     if (digits := cells * np.log10(levels)) > 6:
-        size = f"{levels}^{cells}, about 10^{digits:.0f}, observations"
+        size = f"{levels}^{cells}, about 10^{digits:.1f}, observations"
         raise ValueError(f"{size}; expected at most 10^6 to list")
     return np.indices((levels,) * cells).reshape(cells, -1).T
 
@@ -82,17 +82,10 @@ class Normal:
 
     @classmethod
     def maximum_likelihood(cls, x: ArrayLike) -> Self:
-        r"""Return the member under which the observations are likeliest.
+        """Return the likeliest member: mean and std of x, with squares divided by n.
 
-        $$\mu = \operatorname{mean}(x), \qquad
-          \sigma^2 = \operatorname{mean}((x - \mu)^2)$$
-
-        Args:
-            x: Observations, of any shape.
-
-        Raises:
-            TypeError: If x does not hold real numbers.
-            ValueError: If x is empty, NaN, infinite, or all the same.
+        Args and raises as for `log_prob`; a ValueError too if all values are the same,
+        since no std above zero is then the likeliest.
         """
         x = _real("x", x)
         if x.min() == x.max():
@@ -101,21 +94,17 @@ class Normal:
         return cls(x.mean(), x.std())
 
     def gradient(self, x: ArrayLike) -> Array:
-        r"""Return the gradient of the mean log-likelihood in (mean, log std).
+        """Return the gradient of the mean log-likelihood in mean and log std.
 
-        $$\operatorname{mean}(x - \mu) / \sigma^2, \qquad
-          \operatorname{mean}((x - \mu)^2) / \sigma^2 - 1$$
-
-        Args and raises as for `log_prob`; the shape is (2,).
+        With z = (x - mean) / std, it is the mean of z over std, and the mean of z**2,
+        minus one. Args and raises as for `log_prob`; the shape is (2,).
         """
         z = (_real("x", x) - self.mean) / self.std
         return np.array([z.mean() / self.std, (z**2).mean() - 1])
 
 
 class Bernoulli:
-    r"""The family of distributions on 0 and 1, no and yes.
-
-    $$p(x) = p^x (1 - p)^{1 - x}$$
+    """The family of distributions on 0 and 1: probability p for 1, 1 - p for 0.
 
     Args:
         p: Probability of 1, from 0 to 1.
@@ -133,14 +122,8 @@ class Bernoulli:
     def log_prob(self, x: ArrayLike) -> Array:
         """Return the log probability of every number of x, in nats.
 
-        Minus infinity where that probability is zero.
-
-        Args:
-            x: Zeros and ones, of any shape.
-
-        Raises:
-            TypeError: If x does not hold real numbers.
-            ValueError: If x is empty, or holds something other than 0 and 1.
+        It is minus infinity where the probability is zero. Args and raises as for
+        `Normal.log_prob`; a ValueError too for anything but 0 and 1.
         """
         with np.errstate(divide="ignore"):
             log_p: Array = np.array([np.log1p(-self.p), np.log(self.p)])
@@ -159,19 +142,16 @@ class Bernoulli:
         return cls(_ones(x).mean())
 
     def gradient(self, x: ArrayLike) -> Array:
-        r"""Return the gradient of the mean log-likelihood in the log odds of p.
+        """Return the gradient of the mean log-likelihood in the log odds of p.
 
-        $$\operatorname{mean}(x) - p$$
-
-        Args and raises as for `log_prob`; the shape is ().
+        It is the share of ones minus p. Args and raises as for `log_prob`; the shape is
+        ().
         """
         return np.asarray(_ones(x).mean() - self.p)
 
 
 class Categorical:
-    """The family of distributions on 0 to k - 1, one of k kinds.
-
-    The probability of x is the number at that place of p.
+    """The family of distributions on 0 to k - 1, k kinds: probability p[x] for x.
 
     Args:
         p: Probabilities of the kinds, shape (k,), of sum one up to 1e-6.
@@ -194,14 +174,9 @@ class Categorical:
     def log_prob(self, x: ArrayLike) -> Array:
         """Return the log probability of every number of x, in nats.
 
-        Minus infinity where that probability is zero.
-
-        Args:
-            x: Whole numbers from 0 to k - 1, of any shape.
-
-        Raises:
-            TypeError: If x does not hold whole numbers.
-            ValueError: If x is empty, or names no kind.
+        It is minus infinity where the probability is zero. The shape of x is any.
+        Raises TypeError for numbers that are not whole, and ValueError for an empty x,
+        or one that names no kind.
         """
         with np.errstate(divide="ignore"):
             log_p: Array = np.log(self.p)
@@ -220,12 +195,10 @@ class Categorical:
         return cls(_shares(x, _count("kinds", kinds)))
 
     def gradient(self, x: ArrayLike) -> Array:
-        r"""Return the gradient of the mean log-likelihood in the logits.
+        """Return the gradient of the mean log-likelihood in the logits, log p.
 
-        $$n_j / n - p_j, \qquad p_j \propto e^{\ell_j}$$
-
-        Here $n_j$ of the n observations are of kind j, whose logit is $\ell_j$. Args
-        and raises as for `log_prob`; the shape is (k,).
+        It is the share of each kind minus p. Args and raises as for `log_prob`; the
+        shape is (k,).
         """
         gradient: Array = _shares(x, len(self.p)) - self.p
         return gradient
@@ -238,9 +211,7 @@ def gradient_ascent(
     rate: float,
     steps: int,
 ) -> Array:
-    r"""Climb: take steps along the gradient, and return the path.
-
-    $$\theta \leftarrow \theta + \text{rate} \cdot \nabla f(\theta)$$
+    """Climb: add rate times the gradient, step by step, and return the path.
 
     Args:
         gradient: Maps parameters to the gradient of f there, of the same shape.
@@ -272,12 +243,11 @@ def gradient_ascent(
 def kl_divergence(
     log_p: ArrayLike, log_q: ArrayLike, *, grid: ArrayLike | None = None
 ) -> float:
-    r"""Return the divergence from p to q, in nats: a sum, or an integral on a grid.
+    r"""Return the divergence $\KL(p, q)$ from p to q, in nats.
 
-    $$\KL(p, q) = \sum_x p(x) \bigl(\log p(x) - \log q(x)\bigr)$$
-
-    Infinity if q rules out what p does not. For densities the sum is an integral, by
-    the trapezoid rule: as exact as the grid is fine and holds all of p.
+    It is the mean of log p(x) - log q(x) under p, and infinite if q rules out what p
+    does not: a sum, or for densities an integral on a grid, by the trapezoid rule, as
+    exact as the grid is fine and holds all of p.
 
     Args:
         log_p: Log probabilities or log densities, shape (m,); minus infinity is zero.
