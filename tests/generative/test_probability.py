@@ -410,7 +410,7 @@ BAD = [
     (
         lambda: gradient_ascent(lambda t: [1, 2], 1, rate=1, steps=1),
         ValueError,
-        r"the gradient has shape \(2,\); expected that of start, \(\)",
+        r"the gradient has shape \(2,\); expected \(\)",
     ),
     (
         lambda: gradient_ascent(lambda t: NAN if t > 2 else 1, 1, rate=1, steps=5),

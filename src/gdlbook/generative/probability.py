@@ -235,7 +235,7 @@ def gradient_ascent(
         slope = _real(f"the gradient of step {step}", gradient(path[-1]))
         if slope.shape != path[0].shape:
             seen = f"the gradient has shape {slope.shape}"
-            raise ValueError(f"{seen}; expected that of start, {path[0].shape}")
+            raise ValueError(f"{seen}; expected {path[0].shape}")
         path.append(path[-1] + rate * slope)
     return np.stack(path)
 
