@@ -41,19 +41,21 @@ class PrincipalComponents(GenerativeModel):
     density = Density.EXACT
     mean: Tensor
     directions: Tensor
+    noise: Tensor
 
     def __init__(self, mean: Tensor, directions: Tensor, noise: float) -> None:
         super().__init__()
-        shape = tuple(_tensor("mean", mean).shape)
-        r, d = len(_tensor("directions", directions, shape)), mean.numel()
+        shape = tuple(_floats("mean", mean).shape)
+        r, d = len(_floats("directions", directions, shape)), mean.numel()
         if not r < d or torch.linalg.matrix_rank(directions.flatten(1).double()) < r:
             raise ValueError(
                 f"directions has shape {tuple(directions.shape)}; expected fewer than "
                 f"the {d} numbers of an observation, none a sum of multiples of others"
             )
-        self.noise = _positive("noise", noise)
+        variance = torch.tensor(_positive("noise", noise), dtype=torch.float64)
         self.register_buffer("mean", mean.double())
         self.register_buffer("directions", directions.double())
+        self.register_buffer("noise", variance)
 
     @classmethod
     def fit(cls, x: Tensor, latent: int) -> Self:
@@ -79,37 +81,26 @@ class PrincipalComponents(GenerativeModel):
         Source: Bishop, "Pattern Recognition and Machine Learning", 2006, equations
         12.45 and 12.46.
         """
-        rows, r = _tensor("x", x, least=2).flatten(1).double(), _count("latent", latent)
-        mean = rows.mean(dim=0)
-        _, s, units = torch.linalg.svd(rows - mean, full_matrices=False)
-        least = s[0] * max(rows.shape) * torch.finfo(s.dtype).eps
-        if r >= (rank := int((s > least).sum())):
-            raise ValueError(
-                f"latent is {r}; expected fewer than the {rank} directions in which x "
-                f"of shape {tuple(x.shape)} varies, so that some of it is left as noise"
-            )
-        variances = s.square() / len(rows)
-        noise = variances[r:].sum().item() / (rows.shape[1] - r)
-        if variances[r - 1] <= noise * (1 + 1e-9):
-            raise ValueError(
-                f"x varies in direction {r} as little as in all later ones; expected "
-                "more, or a smaller latent"
-            )
-        largest = units[:r].gather(1, units[:r].abs().argmax(dim=1, keepdim=True))
-        w = (variances[:r, None] - noise).sqrt() * units[:r] * largest.sign()
-        return cls(mean.reshape(x.shape[1:]), w.reshape(r, *x.shape[1:]), noise)
+        mean = _floats("x", x, least=2).double().mean(dim=0)
+        centered = (x - mean).flatten(1)
+        _, s, units = torch.linalg.svd(centered, full_matrices=False)
+        variances = s.square() / len(x)
+        r, d = _fitting(latent, variances, x), mean.numel()
+        noise = variances[r:].sum().item() / (d - r)
+        w = (variances[:r, None] - noise).sqrt() * _signed(units[:r])
+        return cls(mean, w.reshape(r, *mean.shape), noise)
 
     def encode(self, x: Tensor) -> Tensor:
         """Return the z whose decoded observation lies nearest to x, (n, r)."""
-        _tensor("x", x, tuple(self.mean.shape))
-        centered = (x.double() - self.mean).flatten(1)
+        centered = (_floats("x", x, self.mean.shape) - self.mean).flatten(1)
         z: Tensor = centered @ torch.linalg.pinv(self.directions.flatten(1))
         return z.to(x.dtype)
 
     def decode(self, z: Tensor) -> Tensor:
         """Return the mean plus z times the directions, without noise: (n, ...)."""
-        _tensor("z", z, self.directions.shape[:1])
-        return (self.mean + torch.tensordot(z.double(), self.directions, 1)).to(z.dtype)
+        _floats("z", z, self.directions.shape[:1])
+        x: Tensor = self.mean + torch.tensordot(z.double(), self.directions, 1)
+        return x.to(z.dtype)
 
     def sample(self, n: int, *, generator: Generator | None = None) -> Tensor:
         """Decode standard normal z and add the noise: float32 (n, ...)."""
@@ -118,7 +109,7 @@ class PrincipalComponents(GenerativeModel):
             torch.randn(_count("n", n), size, generator=generator, dtype=torch.float64)
             for size in sizes
         )
-        x = self.decode(z) + math.sqrt(self.noise) * noise.reshape(n, *self.mean.shape)
+        x = self.decode(z) + self.noise.sqrt() * noise.reshape(n, *self.mean.shape)
         return x.float()
 
     def log_prob(self, x: Tensor) -> Tensor:
@@ -127,15 +118,14 @@ class PrincipalComponents(GenerativeModel):
         It is that of a Gaussian with covariance $W W^\top + \sigma^2 I$, where the
         columns of $W$ are the directions; all is solved with r by r matrices.
         """
-        _tensor("x", x, tuple(self.mean.shape))
-        centered, w = (x.double() - self.mean).flatten(1), self.directions.flatten(1)
-        factor = torch.linalg.cholesky(
-            w @ w.T + self.noise * torch.eye(len(w)).double()
-        )
+        centered = (_floats("x", x, self.mean.shape) - self.mean).flatten(1)
+        w = self.directions.flatten(1)
+        small = w @ w.T + self.noise * torch.eye(len(w), dtype=torch.float64)
+        factor = torch.linalg.cholesky(small)
         inside = torch.linalg.solve_triangular(factor, w @ centered.T, upper=False)
         square = (centered.square().sum(1) - inside.square().sum(0)) / self.noise
         r, d = w.shape
-        volume = 2 * factor.diagonal().log().sum() + (d - r) * math.log(self.noise)
+        volume = 2 * factor.diagonal().log().sum() + (d - r) * self.noise.log()
         log_p: Tensor = -0.5 * (square + volume + d * math.log(2 * math.pi))
         return log_p
 
@@ -184,12 +174,12 @@ class Autoencoder(nn.Module):
 
     def encode(self, x: Tensor) -> Tensor:
         """Return the latent vectors of x, floating (n, *shape): (n, latent)."""
-        z: Tensor = self.encoder(_tensor("x", x, self.shape))
+        z: Tensor = self.encoder(_floats("x", x, self.shape))
         return z
 
     def decode(self, z: Tensor) -> Tensor:
         """Return the observations of z, floating (n, latent): (n, *shape)."""
-        x: Tensor = self.decoder(_tensor("z", z, (self.latent,)))
+        x: Tensor = self.decoder(_floats("z", z, (self.latent,)))
         return x.reshape(-1, *self.shape)
 
     def objectives(self) -> dict[str, tuple[Callable[..., Tensor], list[Tensor]]]:
@@ -220,11 +210,7 @@ def walk(start: Tensor, end: Tensor, steps: int) -> Tensor:
         TypeError: If a point is not a floating tensor, or steps no whole number.
         ValueError: If the shapes differ, steps is below 2, or a number is not finite.
     """
-    if _tensor("start", start).shape != _tensor("end", end).shape:
-        raise ValueError(
-            f"start has shape {tuple(start.shape)} and end {tuple(end.shape)}; "
-            "expected one shape for both"
-        )
+    _check_ends(start, end)
     t = torch.linspace(0, 1, _count("steps", steps, least=2), dtype=start.dtype)
     return torch.lerp(start, end, t.reshape(-1, *[1] * start.ndim))
 
@@ -246,7 +232,22 @@ def attribute(z: Tensor, has: Tensor) -> Tensor:
     Source: Larsen and others, "Autoencoding beyond pixels using a learned similarity
     metric", 2016, https://arxiv.org/abs/1512.09300.
     """
-    _tensor("z", z)
+    _check_groups(z, has)
+    return z[has].mean(dim=0) - z[~has].mean(dim=0)
+
+
+def _check_ends(start: Tensor, end: Tensor) -> None:
+    if _floats("start", start).shape != _floats("end", end).shape:
+        raise ValueError(
+            f"start has shape {tuple(start.shape)} and end {tuple(end.shape)}; "
+            "expected one shape for both"
+        )
+    if start.dtype != end.dtype:
+        raise TypeError(f"start is {start.dtype} and end {end.dtype}; expected one")
+
+
+def _check_groups(z: Tensor, has: Any) -> None:
+    _floats("z", z)
     if not isinstance(has, Tensor) or has.dtype != torch.bool:
         seen = has.dtype if isinstance(has, Tensor) else type(has).__name__
         raise TypeError(f"has is {seen}; expected a tensor of bool")
@@ -255,10 +256,32 @@ def attribute(z: Tensor, has: Tensor) -> Tensor:
             f"has has shape {tuple(has.shape)} and {int(has.sum())} True for z of "
             f"shape {tuple(z.shape)}; expected one for each row, some True, some False"
         )
-    return z[has].mean(dim=0) - z[~has].mean(dim=0)
 
 
-def _tensor(
+def _fitting(latent: Any, variances: Tensor, x: Tensor) -> int:
+    """Return latent if that many directions leave some variance, and less, to noise."""
+    r, d = _count("latent", latent), x[0].numel()
+    rounding = (max(len(x), d) * torch.finfo(x.dtype).eps) ** 2
+    if r >= (rank := int((variances > variances[0] * rounding).sum())):
+        raise ValueError(
+            f"latent is {r}; expected fewer than the {rank} directions in which x of "
+            f"shape {tuple(x.shape)} varies, so that some of it is left as noise"
+        )
+    if variances[r - 1] <= variances[r:].sum() / (d - r) * (1 + 1e-9):
+        raise ValueError(
+            f"x varies in direction {r} no more than in all later ones; expected more, "
+            "or another latent"
+        )
+    return r
+
+
+def _signed(units: Tensor) -> Tensor:
+    """Turn each row around whose largest number is negative."""
+    largest = units.abs().argmax(dim=1, keepdim=True)
+    return units * units.gather(1, largest).sign()
+
+
+def _floats(
     name: str, value: Any, shape: Sequence[int] | None = None, least: int = 1
 ) -> Tensor:
     """Return value if it is floating, finite, and has `least` rows of that shape."""
