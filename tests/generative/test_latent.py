@@ -244,7 +244,8 @@ def test_a_linear_autoencoder_finds_the_sheet_of_the_principal_components():
     turn, _ = torch.linalg.qr(torch.randn(6, 6, generator=generator(2)))
     x = torch.randn(500, 6, generator=generator(3)) * scales @ turn + 1
     coder = Autoencoder((6,), 2, ())
-    fit(coder, x, steps=500, batch_size=64, learning_rate=4e-3, progress=False)
+    for rate in (1e-2, 1e-3):
+        fit(coder, x, steps=300, batch_size=64, learning_rate=rate, progress=False)
     model = PrincipalComponents.fit(x, 2)
     learned = coder.decoder.dense1.weight.detach().double().numpy()
     angles = np.rad2deg(subspace_angles(learned, model.directions.numpy().T))
