@@ -158,14 +158,13 @@ class RMSProp(Optimizer):
 class Adam(Optimizer):
     r"""A mean of the gradients over the root of a mean of their squares.
 
-    $$m_t = \beta_1 m_{t-1} + (1 - \beta_1)\, g_t, \qquad
-      v_t = \beta_2 v_{t-1} + (1 - \beta_2)\, g_t^2$$
+    $$m_t = \beta_1 m_{t-1} + (1 - \beta_1)\, g_t$$
 
-    $$d_t = \frac{\hat m_t}{\sqrt{\hat v_t} + \epsilon}, \qquad
-      \hat m_t = \frac{m_t}{1 - \beta_1^t}, \qquad
-      \hat v_t = \frac{v_t}{1 - \beta_2^t}$$
+    $$v_t = \beta_2 v_{t-1} + (1 - \beta_2)\, g_t^2$$
 
-    Both means begin at zero; the two divisors undo what that takes away.
+    $$d_t = \frac{m_t / (1 - \beta_1^t)}{\sqrt{v_t / (1 - \beta_2^t)} + \epsilon}$$
+
+    Both means begin at zero; the two divisors undo that.
 
     Args:
         learning_rate: $\eta$, about as long as a step gets in each coordinate.
@@ -193,7 +192,7 @@ class Adam(Optimizer):
         self.v: Array | float = 0.0
 
     def direction(self, gradient: Array) -> Array:
-        r"""Return $\hat m_t / (\sqrt{\hat v_t} + \epsilon)$."""
+        """Return the corrected mean over the root of the corrected mean square."""
         self.t += 1
         self.m = self.beta1 * self.m + (1 - self.beta1) * gradient
         self.v = self.beta2 * self.v + (1 - self.beta2) * gradient**2
