@@ -304,7 +304,7 @@ class WorldModel(nn.Module):
         self.register_buffer("mean", read.mean(dim=0))
         self.register_buffer("spread", read.std(dim=0).clamp(min=1e-6))
         self.register_buffer("change", (next_state - state).std(dim=0).clamp(min=1e-6))
-        self.network = MLP((4,), (64, 64), 3, activation=nn.SiLU, seed=seed)
+        self.network = MLP((4,), (32, 32), 3, activation=nn.SiLU, seed=seed)
 
     def forward(self, state: Tensor, action: Tensor) -> Tensor:
         """Return the next state (..., 3) of states (..., 3) and torques (...,).
@@ -312,11 +312,11 @@ class WorldModel(nn.Module):
         It keeps what is known of every state: cosine and sine lie on the unit circle,
         and the speed within the bounds that the environment declares.
         """
-        s = self.unbounded(state, action)
+        s = self._predict(state, action)
         point = normalize(s[..., :2], dim=-1)
         return torch.cat([point, s[..., 2:].clamp(-FASTEST, FASTEST)], dim=-1)
 
-    def unbounded(self, state: Tensor, action: Tensor) -> Tensor:
+    def _predict(self, state: Tensor, action: Tensor) -> Tensor:
         """Return what the network alone says, which may be no possible state."""
         _check(state, action)
         read = (torch.cat([state, action[..., None]], dim=-1) - self.mean) / self.spread
@@ -327,7 +327,7 @@ class WorldModel(nn.Module):
         """Return the squared error of one step, and what it trains, for `fit`."""
 
         def loss(state: Tensor, action: Tensor, next_state: Tensor) -> Tensor:
-            error = (self.unbounded(state, action) - next_state) / self.change
+            error = (self._predict(state, action) - next_state) / self.change
             return error.square().mean()
 
         return {"squared_error": (loss, list(self.network.parameters()))}
@@ -609,29 +609,24 @@ class QAgent:
     def _update(self) -> None:
         """Move Q of remembered steps toward what the rule says."""
         rows = torch.randint(self._filled, (self.batch,), generator=self._draws)
-        drawn = self._memory[rows]
-        state, choice, reward, seen = (
-            drawn[:, :3],
-            drawn[:, 3:4],
-            drawn[:, 4:5],
-            drawn[:, 5:],
-        )
+        drawn, seen = self._memory[rows], self._memory[rows, 5:] / self.unit
+        choice, reward = drawn[:, 3:4].long(), drawn[:, 4:5]
+        both = self.network(torch.cat([drawn[:, :3] / self.unit, seen]))
+        q = both[: self.batch].gather(1, choice)
         with torch.no_grad():
-            seen = seen / self.unit
-            best = self.network(seen).argmax(dim=1, keepdim=True)
+            best = both[self.batch :].argmax(dim=1, keepdim=True)
             future = self._slow(seen).gather(1, best)
             target = (1 - self.discount) * reward + self.discount * future
-        q = self.network(state / self.unit).gather(1, choice.long())
         self._adam.zero_grad()
         torch.autograd.backward((q - target).square().mean())
         self._adam.step()
 
 
-def _check(state: Tensor, action: Tensor, next_state: Tensor | None = None) -> None:
+def _check(state: Tensor, action: Tensor, *next_state: Tensor) -> None:
     """Raise unless these are steps: (..., 3) and (...,), and (..., 3) again."""
-    parts = {"state": state, "action": action}
-    if next_state is not None:
-        parts["next_state"] = next_state
+    parts = {"action": action, "state": state}
+    if next_state:
+        parts["next_state"] = next_state[0]
     for name, part in parts.items():
         if not isinstance(part, Tensor) or not part.is_floating_point():
             kind = part.dtype if isinstance(part, Tensor) else type(part).__name__
