@@ -85,7 +85,7 @@ def kl_by_samples(
 ) -> Estimate:
     r"""Return the divergence from p to q, as a mean over samples of p.
 
-    $$\mathrm{KL}(p, q) = \mathbb{E}_{x \sim p}[\log p(x) - \log q(x)]
+    $$\mathrm{KL}(p, q) = \E_{x \sim p}[\log p(x) - \log q(x)]
     \approx \frac{1}{n} \sum_{i=1}^{n} \bigl(\log p(x_i) - \log q(x_i)\bigr)$$
 
     It works for observations of any shape. One sample at which q is zero proves that

@@ -9,7 +9,7 @@ from gdlbook._measure.inputs import alike, observations
 def spread(samples: Tensor, x: Tensor) -> float:
     r"""Return how far samples lie from each other, relative to observations.
 
-    $$\frac{\mathbb{E} \, \lVert s - s' \rVert}{\mathbb{E} \, \lVert x - x' \rVert}$$
+    $$\frac{\E \, \lVert s - s' \rVert}{\E \, \lVert x - x' \rVert}$$
 
     Here $s$ and $s'$ are two different samples, $x$ and $x'$ two different
     observations. A model that always draws the same has 0, a model that fits has 1,
