@@ -149,7 +149,7 @@ class RMSProp(Optimizer):
         self.v: Array | float = 0.0
 
     def direction(self, gradient: Array) -> Array:
-        r"""Return $g_t / (\sqrt{v_t} + \epsilon)$."""
+        """Return the gradient over the root of the mean of its squares."""
         self.v = self.decay * self.v + (1 - self.decay) * gradient**2
         scaled: Array = gradient / (np.sqrt(self.v) + self.epsilon)
         return scaled
