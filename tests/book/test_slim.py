@@ -28,7 +28,8 @@ def test_indentation_goes_only_where_it_does_not_show() -> None:
 
 def test_a_style_that_formulas_repeat_is_said_once() -> None:
     html = page(
-        '<head></head><p style=\'a:b\'><span class="x y" style="top:1em;left:0;">1</span>'
+        "<head></head><p style='a:b'>"
+        '<span class="x y" style="top:1em;left:0;">1</span>'
         '<span style="top:1em;left:0;">2</span><span style="top:2em">3</span></p>'
     )
     assert html == (
