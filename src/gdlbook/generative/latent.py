@@ -58,6 +58,12 @@ class PrincipalComponents(GenerativeModel):
         self.register_buffer("noise", variance)
 
     @classmethod
+    def example(cls) -> Self:
+        """Return the first of two components of twenty random points on the plane."""
+        points = torch.randn(20, 2, generator=Generator().manual_seed(0))
+        return cls.fit(points, 1)
+
+    @classmethod
     def fit(cls, x: Tensor, latent: int) -> Self:
         r"""Find the directions in which x varies most: the maximum of the likelihood.
 
