@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any, NoReturn, Self
+from typing import Any, NoReturn, Self, cast
 
 import torch
 from torch import Generator, Tensor
@@ -62,7 +62,7 @@ class Principal:
         """Turn coordinates (n, size) into observations (n, ...)."""
         rows = _rows("z", z, len(self.scale)).to(self.mean)
         x: Tensor = self.mean + rows * self.scale @ self.directions.T
-        return x.unflatten(1, self.shape)
+        return x.reshape(len(z), *self.shape)
 
 
 class _Kinds:
@@ -130,16 +130,11 @@ def loss_and_gradient(
     _rows("weights", weights)
     _rows("x", x, weights.shape[1] - 1)
     _labels(y, len(x), len(weights))
-    return _loss(weights, x, y, _number("penalty", penalty))
-
-
-def _loss(w: Tensor, x: Tensor, y: Tensor, penalty: float) -> tuple[Tensor, Tensor]:
-    n, slopes, bias = len(x), w[:, :-1], w[:, -1:]
-    log_p = (x @ slopes.T + bias.T).log_softmax(1)
-    loss = (
-        -log_p.gather(1, y[:, None]).mean() + penalty / (2 * n) * slopes.square().sum()
-    )
-    error = (log_p.exp() - one_hot(y, len(w))) / n
+    n, slopes, bias = len(x), weights[:, :-1], weights[:, -1]
+    log_p = (x @ slopes.T + bias).log_softmax(1)
+    loss = -log_p.gather(1, y[:, None]).mean()
+    loss = loss + _number("penalty", penalty) / (2 * n) * slopes.square().sum()
+    error = (log_p.exp() - one_hot(y, len(weights))) / n
     gradient = error.T @ x + penalty / n * slopes
     return loss, torch.cat([gradient, error.sum(0)[:, None]], dim=1)
 
@@ -186,7 +181,7 @@ class LogisticRegression(_Kinds):
         Raises:
             TypeError: If a tensor has another dtype, or penalty is not a number.
             ValueError: If a shape, a label or a value does not fit.
-            RuntimeError: If 100 steps do not reach it.
+            RuntimeError: If rounding or 100 steps do not let it be reached.
 
         Source: Bishop (2006), sections 4.3.3 and 4.3.4.
         """
@@ -198,18 +193,28 @@ class LogisticRegression(_Kinds):
             )
         x = x.double()
         weights = torch.zeros(kinds, x.shape[1] + 1, dtype=torch.float64)
+
+        def value(weights: Tensor) -> Tensor:
+            return loss_and_gradient(weights, x, y, penalty=penalty)[0]
+
         for _ in range(100):
-            loss, gradient = _loss(weights, x, y, penalty)
-            step = _newton(weights, x, penalty, gradient)
+            loss, gradient = loss_and_gradient(weights, x, y, penalty=penalty)
+            step, size = _newton(weights, x, penalty, gradient), 1.0
+            if not step.isfinite().all():
+                break
             promised = (gradient * step).sum()  # twice what a parabola would fall by
-            if promised < 1e-12:
+            if promised < 1e-16:
                 return cls(weights, class_names=class_names)
-            while _loss(weights - step, x, y, penalty)[0] > loss - promised / 1e4:
-                step, promised = step / 2, promised / 2
-            weights = weights - step
+            # Far from the minimum a full step may overshoot; near it, none does.
+            while promised > 1e-9 and (
+                value(weights - size * step) > loss - size * promised / 1e4
+            ):
+                size /= 2
+            weights = weights - size * step
         raise RuntimeError(
-            "100 steps did not reach the minimum; bring the numbers of x to one scale, "
-            "or raise the penalty"
+            f"penalty is {penalty:g}, and no minimum was found: the loss is flat to the "
+            "last digit, or too steep; raise the penalty, or bring the numbers of x to "
+            "one scale"
         )
 
     def _scores(self, x: Tensor) -> Tensor:
@@ -452,22 +457,23 @@ class ClassGaussians(_Kinds, GenerativeModel):
 
     def _factor(self) -> Tensor:
         """Return the lower triangular L with L L^T = covariance, if there is one."""
-        lower: Tensor = torch.linalg.cholesky_ex(self.covariances).L
+        lower, failed = torch.linalg.cholesky_ex(self.covariances)
         for i, (matrix, root) in enumerate(zip(self.covariances, lower, strict=True)):
             whose = "that all kinds share"
-            if len(lower) > 1:
-                whose = f"of kind {self.class_names[i] if self.class_names else i!r}"
+            if len(lower) == self.kinds:
+                kind = self.class_names[i] if self.class_names else i
+                whose = f"of kind {kind!r}"
             if not torch.allclose(matrix, matrix.T, rtol=1e-9, atol=1e-12):
                 raise ValueError(f"the covariance {whose} is not symmetric")
             # A pivot that is zero but for rounding counts as zero.
             least = 10 * len(matrix) * _eps(matrix) * matrix.diagonal().max()
-            if not (root.diagonal().square() > least).all():
+            if failed[i] or not (root.diagonal().square() > least).all():
                 raise ValueError(
-                    f"the covariance {whose} is not positive definite: in some "
-                    "direction it has no spread, so no density. Fit more observations "
-                    "than numbers in each, or give fit a strength above 0"
+                    f"the covariance {whose} is not positive definite: with no spread "
+                    "in some direction there is no density. Fit more observations, or "
+                    "give fit a strength above 0"
                 )
-        return lower
+        return cast(Tensor, lower)
 
 
 def _moments(
@@ -497,18 +503,16 @@ def _newton(w: Tensor, x: Tensor, penalty: float, gradient: Tensor) -> Tensor:
     kinds, d = len(w), x.shape[1]
     x = torch.cat([x, torch.ones(len(x), 1).to(x)], dim=1)
     p = (x @ w.T).softmax(1)
-    curvature = torch.zeros(kinds, d + 1, kinds, d + 1).to(x)
-    for a in range(kinds):
-        for b in range(a + 1):
-            both = p[:, a] * (float(a == b) - p[:, b]) / len(x)
-            block = (x * both[:, None]).T @ x
-            curvature[a, :, b], curvature[b, :, a] = block, block
-        curvature[a, range(d), a, range(d)] += penalty / len(x)
+    q = (p[:, :, None] * x[:, None]).flatten(1)
+    curvature = (-q.T @ q / len(x)).reshape(kinds, d + 1, kinds, d + 1)
+    each = range(kinds)
+    curvature[each, :, each] += (q.T @ x / len(x)).reshape(kinds, d + 1, d + 1)
+    curvature[each, :d, each, :d] += penalty / len(x) * torch.eye(d).to(x)
     # One number added to all biases changes nothing: any curvature there will do.
     curvature[:, d, :, d] += 1
     flat = curvature.reshape(w.numel(), w.numel())
-    step: Tensor = torch.linalg.solve(flat, gradient.flatten())
-    return step.reshape(w.shape)
+    step, _ = torch.linalg.solve_ex(flat, gradient.flatten())
+    return cast(Tensor, step.reshape(w.shape))
 
 
 def _eps(x: Tensor) -> float:
