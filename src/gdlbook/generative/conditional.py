@@ -212,9 +212,9 @@ class LogisticRegression(_Kinds):
                 size /= 2
             weights = weights - size * step
         raise RuntimeError(
-            f"penalty is {penalty:g}, and no minimum was found: the loss is flat to the "
-            "last digit, or too steep; raise the penalty, or bring the numbers of x to "
-            "one scale"
+            f"penalty is {penalty:g}, and no minimum was found: the loss is flat to "
+            "the last digit, or too steep; raise the penalty, or bring the numbers of x "
+            "to one scale"
         )
 
     def _scores(self, x: Tensor) -> Tensor:
