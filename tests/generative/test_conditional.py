@@ -48,12 +48,14 @@ def random_model(d=3, shared=False):
 
 
 def test_it_is_a_generative_model_that_knows_its_density():
-    model = random_model()
+    model = ClassGaussians.example()
     assert isinstance(model, GenerativeModel)
     assert model.density is Density.EXACT
+    assert model.sample(5, label=1).shape == (5, 2)
+    assert model.log_prob(model.sample(5)).shape == (5,)
     for verb in (model.elbo, model.energy):
         with pytest.raises(Undefined, match="knows its density exactly"):
-            verb(normal(2, 3))
+            verb(normal(2, 2))
 
 
 @pytest.mark.parametrize("shared", [False, True])

@@ -213,8 +213,8 @@ class LogisticRegression(_Kinds):
             weights = weights - size * step
         raise RuntimeError(
             f"penalty is {penalty:g}, and no minimum was found: the loss is flat to "
-            "the last digit, or too steep; raise the penalty, or bring the numbers of x "
-            "to one scale"
+            "the last digit, or too steep; raise the penalty, or bring the numbers of "
+            "x to one scale"
         )
 
     def _scores(self, x: Tensor) -> Tensor:
@@ -287,6 +287,12 @@ class ClassGaussians(_Kinds, GenerativeModel):
         self.register_buffer("covariances", covariances.double())
         self.register_buffer("priors", priors.double())
         self.register_buffer("roots", self._factor())
+
+    @classmethod
+    def example(cls) -> Self:
+        """Return two Gaussians, fitted to twenty random points on the plane."""
+        x = torch.randn(20, 2, generator=Generator().manual_seed(0))
+        return cls.fit(x, torch.arange(20) % 2)
 
     @classmethod
     def fit(
