@@ -444,8 +444,9 @@ def calibration(probabilities: Tensor, y: Tensor) -> Tensor:
         y: The right kinds, (n,).
 
     Returns:
-        A row for each bin of confidence, a tenth wide, with its upper end, (10, 3): the number of answers, their mean confidence,
-        the share of them that is right; zeros where there is none.
+        A row for each bin of confidence, a tenth wide, with its upper end, (10, 3):
+        the number of answers, their mean confidence, the share of them that is right;
+        zeros where there is none.
     """
     confidence, answer = probabilities.double().max(dim=1)
     place = (confidence * 10).ceil().long().sub(1).clamp(0, 9)
