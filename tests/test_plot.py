@@ -93,6 +93,11 @@ KINDS: dict[str, Callable[[As], Figure]] = {
     "picture_map, color": lambda put: plot.picture_map(
         put(values(3, 2)), put(values(3, 4, 4, 3)), xlabel="a", ylabel="b"
     ),
+    "tree": lambda put: plot.tree(
+        {"a": {"b": ["c", "d"]}, "e": ["f"]},
+        marks={leaf: [True, False] for leaf in "cdf"},
+        columns=["g", "h"],
+    ),
     "bars": lambda put: plot.bars(
         dict(zip("ab", put(values(2)), strict=True)), xlabel="n"
     ),
@@ -326,6 +331,17 @@ def test_pictures_stand_row_by_row_under_their_titles() -> None:
             ValueError,
             r"'a' has shape \(3,\)",
         ),
+        (lambda: plot.tree({}, marks={}, columns=[]), ValueError, "nothing to draw"),
+        (
+            lambda: plot.tree(["a"], marks={"a": [True]}, columns=["b", "c"]),
+            ValueError,
+            r"'a' has the marks \[True\]; expected one for each of \['b', 'c'\]",
+        ),
+        (
+            lambda: plot.tree({"a": {"b": {"c": ["d"]}}}, marks={"d": []}, columns=[]),
+            ValueError,
+            "more than 2 levels",
+        ),
         (lambda: table(np.zeros((2, 3))), ValueError, r"\(2, 3\) for 2 rows and 2"),
         (lambda: table(-np.ones((2, 2))), ValueError, "from zero up"),
         (
@@ -387,6 +403,16 @@ def test_a_matrix_writes_its_numbers_and_tints_the_larger_ones() -> None:
     alphas = [patch.get_alpha() for patch in axes.patches]
     assert alphas[1] == 0
     assert alphas[0] > alphas[3] > alphas[2]
+
+
+def test_a_tree_writes_every_name_once_and_fills_what_is_true() -> None:
+    axes = KINDS["tree"](np.asarray).axes[0]
+    assert sorted(text.get_text() for text in axes.texts) == list("abcdefgh")
+    heights = {t.get_text(): t.get_position()[1] for t in axes.texts}
+    assert heights["a"] == heights["b"] == heights["c"] < heights["d"] < heights["f"]
+    disks = [line for line in axes.lines if line.get_marker() == "o"]
+    filled = [line.get_markerfacecolor() == plot.ACCENT for line in disks]
+    assert filled == [True, False] * 3
 
 
 def curve(value: Any) -> Figure:

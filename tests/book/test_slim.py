@@ -26,6 +26,19 @@ def test_indentation_goes_only_where_it_does_not_show() -> None:
     assert "<p>Some <b>bold</b>\ntext.</p>\n<pre>" in html
 
 
+def test_a_style_that_formulas_repeat_is_said_once() -> None:
+    html = page(
+        "<head></head><p style='a:b'>"
+        '<span class="x y" style="top:1em;left:0;">1</span>'
+        '<span style="top:1em;left:0;">2</span><span style="top:2em">3</span></p>'
+    )
+    assert html == (
+        "<head><style>.k0{top:1em!important;left:0!important}.k1{top:2em!important}"
+        "</style></head><p style='a:b'><span class=\"x y k0\">1</span>"
+        '<span class="k0">2</span><span class="k1">3</span></p>'
+    )
+
+
 @pytest.mark.parametrize(
     ("css", "left"),
     [

@@ -30,6 +30,7 @@ from gdlbook.plot.look import (
 )
 from gdlbook.plot.maps import matrix, picture_map
 from gdlbook.plot.surfaces import densities, surface
+from gdlbook.plot.trees import tree
 
 __all__ = [
     "ACCENT",
@@ -60,6 +61,7 @@ __all__ = [
     "points",
     "show",
     "surface",
+    "tree",
 ]
 
 
