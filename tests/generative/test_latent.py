@@ -187,6 +187,8 @@ def test_weights_can_be_stored_and_loaded():
 def test_components_are_a_model_of_the_framework_and_an_autoencoder_is_none():
     model = PrincipalComponents.fit(observations(), 2)
     assert model.density is Density.EXACT
+    assert model.latent_size == 2
+    assert PrincipalComponents.example().sample(3).shape == (3, 2)
     with pytest.raises(Undefined, match="PrincipalComponents has no elbo: it knows"):
         model.elbo(observations())
     with pytest.raises(Undefined, match=r"no objectives.*closed form"):
