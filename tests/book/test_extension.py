@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from built.pages import copied
 from lxml import html
 
 from gdlbook._book import figures, math
@@ -47,14 +48,14 @@ def test_the_copy_button_takes_the_steps_before(book):
         "```python\nx = 1\n```\n\n" + CONT + "```python\nprint(x)\n```\n" + OUTPUT % 1,
     )
     first, second = page.xpath("//*[@data-snippet]")
-    assert first.get("data-copy") == "x = 1\n"
-    assert second.get("data-copy") == "x = 1\n\nprint(x)\n"
+    assert copied(page, first) == "x = 1\n"
+    assert copied(page, second) == "x = 1\n\nprint(x)\n"
 
 
 def test_a_copied_snippet_shows_what_it_draws(book):
     page = tree(book, DRAW + "\n![Alt.](figure)\n")
     (snippet,) = page.xpath("//*[@data-snippet]")
-    assert snippet.get("data-copy").endswith("plot.show()\n")
+    assert copied(page, snippet).endswith("plot.show()\n")
 
 
 def test_a_solution_runs_and_stays_in_its_fold(book):

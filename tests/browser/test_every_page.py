@@ -21,6 +21,10 @@ new PerformanceObserver((list) => {
   }
 }).observe({ type: "layout-shift", buffered: true })
 """
+# What is wider than its box has been found, a moment after the page was laid out.
+REACHED = """() => [...document.querySelectorAll("pre > code, .katex-display")].every(
+  (box) => box.scrollWidth <= box.clientWidth || box.tabIndex === 0
+)"""
 # One window down at a time, as a reader goes, with a frame for each.
 DOWN = """async () => {
   const frame = () => new Promise((done) => requestAnimationFrame(() => done()))
@@ -175,6 +179,7 @@ def test_figures_load_as_the_reader_comes_to_them(seen: Seen, look: str) -> None
 def test_axe_finds_no_fault(seen: Seen) -> None:
     seen.page.evaluate(UNFOLD)
     seen.page.wait_for_function(BARS)
+    seen.page.wait_for_function(REACHED)
     seen.page.evaluate(AXE)
     faults = seen.page.evaluate(FAULTS)
     assert not faults, "\n".join(faults)

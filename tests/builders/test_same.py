@@ -8,7 +8,7 @@ PARTS = {
     "headings": "//article//h1 | //article//h2 | //article//h3",
     "text": "//article//p | //article//li | //article//td",
     "snippets": "//*[@data-snippet]",
-    "copied": "//@data-copy",
+    "copied": "//@data-copy | //@data-from | //@data-shows",
     "outputs": "//*[@data-output]",
     "figures": "//figure//img/@src",
     "alt text": "//figure//@alt | //figure//@aria-label",

@@ -11,7 +11,7 @@ from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
-from built.pages import ROOT
+from built.pages import ROOT, copied
 from packaging.requirements import Requirement
 
 KEPT = ROOT / ".cache" / "copies"
@@ -94,9 +94,8 @@ def steps(tree) -> list[tuple[str, str]]:
     for snippet in tree.xpath("//*[@data-snippet]"):
         number = snippet.get("data-snippet")
         output = tree.xpath(f"//*[@data-output='{number}']")
-        found.append(
-            (snippet.get("data-copy"), output[0].text_content() if output else "")
-        )
+        printed = output[0].text_content() if output else ""
+        found.append((copied(tree, snippet), printed))
     return found
 
 

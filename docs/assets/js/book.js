@@ -19,4 +19,14 @@
     }
   });
   for (const box of document.querySelectorAll("pre > code, .katex-display")) wide.observe(box);
+
+  // What the copy button of a snippet hands over: the steps of its chain, from the first on.
+  const code = {};
+  for (const step of document.querySelectorAll("[data-snippet]")) {
+    const { snippet, from, shows } = step.dataset;
+    code[snippet] = step.querySelector("code").textContent;
+    const steps = [];
+    for (let number = Number(from); number <= Number(snippet); number++) steps.push(code[number]);
+    step.dataset.copy = [...steps, ...(shows ? [shows] : [])].join("\n");
+  }
 })();

@@ -10,7 +10,6 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
 from gdlbook._book import run
-from gdlbook._book.child import Step
 from gdlbook._book.math import FORMULA, FormulaError, closed, render
 from gdlbook._book.page import BookError, Page, Snippet, outside_code
 from gdlbook._book.parser import parse
@@ -93,9 +92,11 @@ class Lines(Preprocessor):
         spots = []
         for chain in self.page.chains:
             steps = run.run(self.page, chain)
-            for at, (snippet, step) in enumerate(zip(chain, steps, strict=True)):
+            draws = False
+            for snippet, step in zip(chain, steps, strict=True):
                 self.drawn += [(snippet, svg) for svg in step["figures"]]
-                html = _snippet(snippet, payload(chain[: at + 1], steps))
+                draws = draws or bool(step["figures"])
+                html = _snippet(snippet, chain[0].number, draws)
                 spots.append((snippet.first - 1, snippet.last, snippet.indent, html))
         for place in self.page.listings:
             try:
@@ -107,13 +108,6 @@ class Lines(Preprocessor):
         return spots
 
 
-def payload(chain: list[Snippet], steps: list[Step]) -> str:
-    """Return what the copy button hands over: it runs alone, and shows its figures."""
-    code = "\n".join(step.code for step in chain)
-    draws = any(step["figures"] for step in steps[: len(chain)])
-    return f"{code}\n{SHOW}" if draws else code
-
-
 def _code(code: str) -> str:
     inner = highlight(code, PythonLexer(), HtmlFormatter(nowrap=True))
     inner = UNCOLORED.sub(r"\1", inner)
@@ -123,9 +117,16 @@ def _code(code: str) -> str:
     )
 
 
-def _snippet(snippet: Snippet, alone: str) -> str:
+def _snippet(snippet: Snippet, first: int, draws: bool) -> str:
+    """Return a snippet and its output; book.js makes of it what the button copies.
+
+    That is the code of all steps of the chain so far, from the first on, and a line
+    that shows the figures. Were it written out, most of a page's weight would be code
+    that stands on it already.
+    """
     number = snippet.number
-    html = f'<div class="snippet" data-snippet="{number}" data-copy="{escape(alone)}">'
+    shows = f' data-shows="{escape(SHOW)}"' if draws else ""
+    html = f'<div class="snippet" data-snippet="{number}" data-from="{first}"{shows}>'
     html += f"{_code(snippet.code)}</div>"
     if snippet.expected is not None:
         html += (

@@ -2,7 +2,8 @@
 
 The theme's style sheets serve every site there is, and half of their rules match
 nothing in this book. They go, and so does the indentation between elements. Formulas
-say each height and margin anew, so each is said once for the page, as a class.
+say each height and margin anew, so each is said once for the page, as a class, and
+the classes that they repeat have short names.
 """
 
 import re
@@ -15,6 +16,26 @@ STYLED = re.compile(r'<span(?: class="(?P<names>[^"]*)")? style="(?P<style>[^"]*
 NESTED = ("@media", "@supports", "@layer", "@container")
 FUNCTION = re.compile(r":(?:not|is|where|has)\((?:[^()]|\([^()]*\))*\)")
 NAME = re.compile(r"[.#]((?:[\w-]|\\.)+)")
+COLOR = re.compile(r"\[data-md-color-(?:primary|accent)=\"?([\w-]+)")
+SHORT = {  # classes that KaTeX writes hundreds of times on a page
+    "katex-base": "kb",
+    "katex-strut": "ks",
+    "mathnormal": "kn",
+    "mclose": "kc",
+    "mopen": "ko",
+    "mpunct": "kp",
+    "mspace": "kg",
+    "msupsub": "ku",
+    "mtight": "kt",
+    "nulldelimiter": "kd",
+    "pstrut": "kr",
+    "reset-size6": "kz",
+    "vlist": "kv",
+    "vlist-r": "kvr",
+    "vlist-s": "kvs",
+    "vlist-t": "kvt",
+    "vlist-t2": "kvu",
+}
 PICTURE = re.compile(r"(--[\w-]+):url\((?:\"[^\"]*\"|'[^']*'|[^)]*)\);?")
 
 
@@ -29,12 +50,22 @@ def slim(site: Path) -> None:
     for file in site.rglob("*.js"):
         used.update(re.findall(r"[\w-]+", file.read_text("utf-8")))
     sheets = sorted(site.rglob("*.css"))
-    texts = [purge(file.read_text("utf-8"), used) for file in sheets]
+    texts = [purge(_renamed(file), used) for file in sheets]
     asked = set(re.findall(r"var\((--[\w-]+)", "".join(texts)))
     for file, text in zip(sheets, texts, strict=True):
         file.write_text(
             PICTURE.sub(lambda m: m[0] if m[1] in asked else "", text), "utf-8"
         )
+
+
+def _renamed(sheet: Path) -> str:
+    """Return a style sheet; that of KaTeX with the short names of its classes."""
+    text = sheet.read_text("utf-8")
+    if "katex" not in sheet.name:
+        return text
+    longest_first = "|".join(sorted(map(re.escape, SHORT), key=len, reverse=True))
+    each = re.compile(rf"\.({longest_first})(?![\w-])")
+    return each.sub(lambda match: f".{SHORT[match[1]]}", text)
 
 
 def page(html: str) -> str:
@@ -58,11 +89,16 @@ def _say_once(html: str) -> str:
         return f'<span class="{" ".join(filter(None, (span["names"], name)))}">'
 
     html = STYLED.sub(named, html)
+    html = re.sub(r'(?<=<span class=")[^"]*(?=">)', _short, html)
     rules = "".join(
         f".{name}{{{style.strip().rstrip(';').replace(';', '!important;')}!important}}"
         for style, name in names.items()
     )
     return html.replace("</head>", f"<style>{rules}</style></head>") if rules else html
+
+
+def _short(names: re.Match[str]) -> str:
+    return " ".join(SHORT.get(name, name) for name in names[0].split(" "))
 
 
 def _outdent(html: str) -> str:
@@ -95,6 +131,7 @@ def wanted(selector: str, used: set[str]) -> bool:
     """Say whether a selector may match: all its names occur, and no right-to-left."""
     bare = FUNCTION.sub("", selector)
     names = NAME.findall(re.sub(r"\[[^\]]*\]", "", bare))
+    names += COLOR.findall(bare)
     return "[dir=rtl]" not in bare and used.issuperset(names)
 
 
