@@ -16,6 +16,12 @@ STYLED = re.compile(r'<span(?: class="(?P<names>[^"]*)")? style="(?P<style>[^"]*
 NESTED = ("@media", "@supports", "@layer", "@container")
 FUNCTION = re.compile(r":(?:not|is|where|has)\((?:[^()]|\([^()]*\))*\)")
 NAME = re.compile(r"[.#]((?:[\w-]|\\.)+)")
+# MathML as a screen reader needs it: HTML knows the name space, and the TeX behind a
+# formula is for nobody to hear.
+SOURCE = re.compile(
+    r'<math xmlns="[^"]*"([^>]*)><semantics>(.*?)'
+    r"<annotation [^>]*>.*?</annotation></semantics></math>"
+)
 COLOR = re.compile(r"\[data-md-color-(?:primary|accent)=\"?([\w-]+)")
 SHORT = {  # classes that KaTeX writes hundreds of times on a page
     "katex-base": "kb",
@@ -88,6 +94,7 @@ def _say_once(html: str) -> str:
         name = names.setdefault(span["style"], f"k{len(names)}")
         return f'<span class="{" ".join(filter(None, (span["names"], name)))}">'
 
+    html = SOURCE.sub(r"<math\1>\2</math>", html)
     html = STYLED.sub(named, html)
     html = re.sub(r'(?<=<span class=")[^"]*(?=">)', _short, html)
     rules = "".join(

@@ -313,9 +313,8 @@ class ClassGaussians(_Kinds, GenerativeModel):
         With $r_{iy}$ the share of observation $i$ in kind $y$ (1 or 0 where the label
         is known) and $n_y = \sum_i r_{iy}$:
 
-        $$\mu_y = \frac{1}{n_y} \sum_i r_{iy} \, x_i, \qquad
-        \Sigma_y = \frac{\sum_i r_{iy} (x_i - \mu_y)(x_i - \mu_y)^\top + \kappa I}
-          {n_y + \kappa}$$
+        `mean_y = sum_i r_iy x_i / n_y`, and with the deviations `e_i = x_i - mean_y`,
+        `covariance_y = (sum_i r_iy e_i e_i^T + strength I) / (n_y + strength)`.
 
         For an observation without a label, EM (expectation, maximization) takes
         $r_{iy} = w \, p(y \mid x_i)$ from the model at hand, fits again, and so on,
@@ -439,8 +438,7 @@ class ClassGaussians(_Kinds, GenerativeModel):
     def as_logistic(self) -> LogisticRegression:
         r"""Return the logistic regression that gives the same p(y given x).
 
-        $$w_y = \Sigma^{-1} \mu_y, \qquad
-        b_y = \log \pi_y - \tfrac12 \mu_y^\top \Sigma^{-1} \mu_y$$
+        `w_y = inv(covariance) mean_y` and `b_y = log share_y - mean_y^T w_y / 2`.
 
         Raises:
             ValueError: If the kinds do not share one covariance: then the logits are

@@ -95,7 +95,7 @@ class GradientDescent(Optimizer):
 class Momentum(Optimizer):
     r"""Heavy-ball momentum: the direction is a fading sum of the gradients.
 
-    $$d_t = u_t = \mu\, u_{t-1} + g_t, \qquad u_0 = 0$$
+    `d_t = u_t = momentum u_(t-1) + g_t`, from `u_0 = 0`.
 
     A gradient that stays the same is summed up to $1 / (1 - \mu)$ times itself. This is
     the form of `torch.optim.SGD`, without a factor $1 - \mu$ before $g_t$.
@@ -121,11 +121,10 @@ class Momentum(Optimizer):
 class RMSProp(Optimizer):
     r"""The gradient, divided by the root of the mean of its recent squares.
 
-    $$v_t = \rho\, v_{t-1} + (1 - \rho)\, g_t^2, \qquad v_0 = 0$$
+    `v_t = rho v_(t-1) + (1 - rho) g_t^2`, from `v_0 = 0`, and
+    `d_t = g_t / (sqrt(v_t) + epsilon)`.
 
-    $$d_t = \frac{g_t}{\sqrt{v_t} + \epsilon}$$
-
-    As in `torch.optim.RMSprop`, $\epsilon$ stands outside the root.
+    As in `torch.optim.RMSprop`, epsilon stands outside the root.
 
     Args:
         learning_rate: $\eta$.
@@ -158,11 +157,9 @@ class RMSProp(Optimizer):
 class Adam(Optimizer):
     r"""A mean of the gradients over the root of a mean of their squares.
 
-    $$m_t = \beta_1 m_{t-1} + (1 - \beta_1)\, g_t$$
-
-    $$v_t = \beta_2 v_{t-1} + (1 - \beta_2)\, g_t^2$$
-
-    $$d_t = \frac{m_t / (1 - \beta_1^t)}{\sqrt{v_t / (1 - \beta_2^t)} + \epsilon}$$
+    `m_t = beta1 m_(t-1) + (1 - beta1) g_t`,
+    `v_t = beta2 v_(t-1) + (1 - beta2) g_t^2`, and
+    `d_t = (m_t / (1 - beta1^t)) / (sqrt(v_t / (1 - beta2^t)) + epsilon)`.
 
     Both means begin at zero; the two divisors undo that.
 
