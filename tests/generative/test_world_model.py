@@ -355,6 +355,8 @@ def test_a_planner_keeps_within_the_torque_and_forgets_when_reset():
     assert not torch.equal(planner.act(state), first)
     planner.reset(4, seed=0)
     assert torch.equal(planner.act(state), first)
+    planner.reset(4, seed=1)
+    assert not torch.equal(planner.act(state), first)
 
 
 def test_a_planner_finds_the_best_torque_where_it_is_known():
