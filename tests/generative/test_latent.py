@@ -187,6 +187,8 @@ def test_weights_can_be_stored_and_loaded():
 def test_components_are_a_model_of_the_framework_and_an_autoencoder_is_none():
     model = PrincipalComponents.fit(observations(), 2)
     assert model.density is Density.EXACT
+    assert model.latent_size == 2
+    assert PrincipalComponents.example().sample(3).shape == (3, 2)
     with pytest.raises(Undefined, match="PrincipalComponents has no elbo: it knows"):
         model.elbo(observations())
     with pytest.raises(Undefined, match=r"no objectives.*closed form"):
@@ -216,12 +218,14 @@ def test_the_loss_is_the_squared_error_of_a_picture():
 
 
 def test_the_seed_decides_the_weights():
-    def weights(seed: int) -> torch.Tensor:
-        coder = Autoencoder((2, 3), 2, (4,), seed=seed)
-        return torch.cat([p.flatten() for p in coder.parameters()])
-
-    assert torch.equal(weights(1), weights(1))
-    assert not torch.equal(weights(1), weights(2))
+    first, same, other = (Autoencoder((2, 3), 2, (4,), seed=s) for s in (1, 1, 2))
+    for network in ("encoder", "decoder"):
+        a, b, c = (
+            torch.cat([p.flatten() for p in coder.get_submodule(network).parameters()])
+            for coder in (first, same, other)
+        )
+        assert torch.equal(a, b)
+        assert not torch.equal(a, c)
 
 
 def test_the_gradient_of_the_loss():

@@ -86,7 +86,7 @@ def test_a_model_is_linked_to_its_chapter_on_the_page(model):
 def test_the_models_of_the_chapters_are_found_and_no_others():
     names = [model.__name__ for model in models()]
     assert names == sorted(names)
-    assert {"Gaussian", "IndependentPixels", "Mixture"} <= set(names)
+    assert {"Gaussian", "PrincipalComponents", "ClassGaussians"} <= set(names)
     assert not {"Coin", "Decoder", "Wrong", "GenerativeModel"} & set(names)
 
 

@@ -329,7 +329,7 @@ BAD = [
     (lambda: mlp.compile(MODEL, weight_decay=-1), ValueError, "weight_decay -1; exp"),
     (lambda: train(DATA, epochs=0), ValueError, "epochs is 0 and batch_size 32"),
     (lambda: train(DATA, epochs=1, batch_size=0), ValueError, "batch_size 0; exp"),
-    (lambda: train((DATA[0], DATA[1][:9]), epochs=1), ValueError, r"y \(9,\); expec"),
+    (lambda: train((DATA[0], DATA[1][:9]), epochs=1), ValueError, r"y \(9,\); exp"),
     (lambda: train((DATA[0].long(), DATA[1]), epochs=1), TypeError, "x holds torch.i"),
     (lambda: mlp.evaluate(MODEL, (DATA[0], DATA[1][:9])), ValueError, r"and y \(9,\)"),
     (lambda: mlp.evaluate(MODEL, (DATA[0][:0], DATA[1][:0])), ValueError, "or more"),

@@ -53,6 +53,7 @@ class PrincipalComponents(GenerativeModel):
                 f"the {d} numbers of an observation, none a sum of multiples of others"
             )
         variance = torch.tensor(_positive("noise", noise), dtype=torch.float64)
+        self.latent_size = r
         self.register_buffer("mean", mean.double())
         self.register_buffer("directions", directions.double())
         self.register_buffer("noise", variance)

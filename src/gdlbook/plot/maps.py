@@ -47,7 +47,7 @@ def matrix(
     for (i, j), value in np.ndenumerate(table):
         corner = (j - 0.47, i - 0.47)
         axes.add_patch(Rectangle(corner, 0.94, 0.94, color=ACCENT, alpha=tint[i, j]))
-        text = f"{value}" if table.dtype.kind in "bui" else f"{value:.2f}"
+        text = f"{value}" if table.dtype.kind in "iub" else f"{value:.2f}"
         axes.text(j, i, text, ha="center", va="center", fontsize=SMALL - 1)
     axes.set(xlim=(-0.5, len(columns) - 0.5), ylim=(len(rows) - 0.5, -0.5))
     axes.set(xlabel=xlabel, ylabel=ylabel, aspect="equal")
