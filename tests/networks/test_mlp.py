@@ -234,6 +234,7 @@ def test_dropout_is_on_in_training_and_off_in_measuring():
     assert model.logits(data[0]).equal(model.logits(data[0]))
     modes = []
     model.dropout1.register_forward_hook(lambda m, *_: modes.append(m.training))
+    model.eval()
     mlp.train(mlp.compile(model), data, data, epochs=2, batch_size=64)
     assert modes == [True, False, True, False]
 
@@ -261,12 +262,12 @@ def test_evaluate_against_numpy():
 
 
 def test_calibration_bins():
-    p = torch.tensor([[0.95, 0.05], [0.1, 0.9], [1.0, 0.0], [0.55, 0.45]])
-    y = torch.tensor([0, 0, 1, 0])
+    p = torch.tensor([[0.95, 0.05], [0.5, 0.5], [1.0, 0.0], [0.55, 0.45]])
+    y = torch.tensor([0, 1, 1, 0])
     bins = mlp.calibration(p.double(), y)
     expected = torch.zeros(10, 3, dtype=torch.double)
     expected[5] = torch.tensor([1, 0.55, 1.0])
-    expected[8] = torch.tensor([1, 0.9, 0.0])  # a bin holds its upper end
+    expected[4] = torch.tensor([1, 0.5, 0.0])  # a bin holds its upper end
     expected[9] = torch.tensor([2, 0.975, 0.5])
     torch.testing.assert_close(bins, expected, atol=1e-7, rtol=0)
 
