@@ -16,11 +16,11 @@ __all__ = ["ClassGaussians", "LogisticRegression", "Principal", "loss_and_gradie
 class Principal:
     r"""A change of coordinates: the few directions in which observations differ most.
 
-    $$z = (V^\top (x - m)) / s, \qquad x \approx m + V (s \, z)$$
+    $$z = V^\top (x - m) / s$$
 
-    Here $m$ is the mean of the observations, the columns of $V$ are the eigenvectors of
-    their covariance with the largest eigenvalues, and $s$ the roots of these, so that
-    each number of $z$ has mean 0 and variance 1. No label is needed.
+    Here m is the mean of the observations, the columns of V are the eigenvectors of
+    their covariance with the largest eigenvalues, and s the roots of these, so that
+    each number of z has mean 0 and variance 1. No label is needed.
 
     Args:
         x: Observations to find the directions from, floating, (n, ...).
@@ -110,13 +110,13 @@ def loss_and_gradient(
     $$\ell = -\frac1n \sum_{i=1}^{n} \log \operatorname{softmax}(W x_i + b)_{y_i}
       + \frac{\lambda}{2n} \lVert W \rVert^2$$
 
-    It is convex in $W$ and $b$ together. The bias is not penalized.
+    It is convex in W and b together. The bias b is not penalized.
 
     Args:
-        weights: $W$ and, as its last column, $b$: (kinds, d + 1), floating.
+        weights: W and, as its last column, b: (kinds, d + 1), floating.
         x: Observations (n, d).
         y: Their kinds (n,), integers from 0.
-        penalty: $\lambda$, at least 0.
+        penalty: The factor $\lambda$, at least 0.
 
     Returns:
         The loss in nats, a scalar, and its derivatives, (kinds, d + 1).
@@ -145,7 +145,7 @@ class LogisticRegression(_Kinds):
     $$p(y \mid x) = \operatorname{softmax}(W x + b)_y$$
 
     Args:
-        weights: $W$ and, as its last column, $b$: (kinds, d + 1), floating.
+        weights: W and, as its last column, b: (kinds, d + 1), floating.
         class_names: Name of each kind.
 
     Raises:
@@ -232,14 +232,13 @@ class LogisticRegression(_Kinds):
 class ClassGaussians(_Kinds, GenerativeModel):
     r"""A generative model: one Gaussian for each kind, and how frequent the kinds are.
 
-    $$p(x, y) = p(y) \, p(x \mid y)
-      = \pi_y \, \mathcal{N}(x;\, \mu_y, \Sigma_y)$$
+    $$p(x, y) = p(y) \, \mathcal{N}(x;\, \mu_y, \Sigma_y)$$
 
     Args:
-        means: $\mu_y$ of each kind, (kinds, d), floating.
-        covariances: $\Sigma_y$ of each kind, (kinds, d, d), or one that all of them
-            share, (1, d, d); symmetric and positive definite.
-        priors: $\pi_y$, (kinds,), above 0, their sum 1.
+        means: Of each kind, (kinds, d), floating.
+        covariances: Of each kind, (kinds, d, d), or one that all of them share,
+            (1, d, d); symmetric and positive definite.
+        priors: How frequent each kind is, (kinds,), above 0, their sum 1.
         class_names: Name of each kind.
 
     Raises:
@@ -310,17 +309,14 @@ class ClassGaussians(_Kinds, GenerativeModel):
     ) -> Self:
         r"""Fit by maximum likelihood: in closed form, or by EM with unlabeled rows.
 
-        With $r_{iy}$ the share of observation $i$ in kind $y$ (1 or 0 where the label
-        is known) and $n_y = \sum_i r_{iy}$:
+        $$\Sigma_y = \frac{S_y + \kappa I}{n_y + \kappa}$$
 
-        $$\mu_y = \frac{1}{n_y} \sum_i r_{iy} \, x_i, \qquad
-        \Sigma_y = \frac{\sum_i r_{iy} (x_i - \mu_y)(x_i - \mu_y)^\top + \kappa I}
-          {n_y + \kappa}$$
-
-        For an observation without a label, EM (expectation, maximization) takes
-        $r_{iy} = w \, p(y \mid x_i)$ from the model at hand, fits again, and so on,
-        until the shares stand still. No step lowers the likelihood of labeled and
-        unlabeled observations together (times the prior that $\kappa$ stands for).
+        Here $n_y$ counts the observations of kind y, and $S_y$ sums the outer products
+        of their distances from the mean of the kind. An observation without a label
+        counts in each kind by its share: EM (expectation, maximization) takes as
+        shares p(y given x) of the model at hand, times `weight`, fits again, and so
+        on, until they stand still. No step lowers the likelihood of labeled and
+        unlabeled observations together, times the prior that `strength` stands for.
 
         Args:
             x: Observations with a label, (n, d).
@@ -329,10 +325,10 @@ class ClassGaussians(_Kinds, GenerativeModel):
             shared: Whether all kinds have one covariance.
             diagonal: Whether the d numbers are independent given the kind ("naive
                 Bayes").
-            strength: $\kappa$, pseudo-observations that pull each covariance toward the
-                unit matrix; for x on that scale, as `Principal.encode` returns.
+            strength: How many pseudo-observations, $\kappa$, pull each covariance
+                toward the unit matrix; for x on the scale of `Principal.encode`.
             unlabeled: Observations without a label, (m, d).
-            weight: $w$, for how much of an observation each of them counts.
+            weight: For how much of an observation each of them counts.
             steps: Of EM, at most.
 
         Raises:
@@ -379,13 +375,11 @@ class ClassGaussians(_Kinds, GenerativeModel):
         return normal + self.priors.log()
 
     def log_prob(self, x: Tensor, *, label: str | int | None = None) -> Tensor:
-        r"""Return the log density of x: of all kinds together, or given one.
-
-        $$p(x) = \sum_y p(y) \, p(x \mid y)$$
+        """Return the log density of x: summed over all kinds, or given one.
 
         Args:
             x: Observations (n, d), floating.
-            label: A kind, by name or number, for $\log p(x \mid y)$; else $\log p(x)$.
+            label: A kind, by name or number, for log p(x given y); else log p(x).
 
         Returns:
             float64 nats, (n,).
@@ -440,7 +434,7 @@ class ClassGaussians(_Kinds, GenerativeModel):
         r"""Return the logistic regression that gives the same p(y given x).
 
         $$w_y = \Sigma^{-1} \mu_y, \qquad
-        b_y = \log \pi_y - \tfrac12 \mu_y^\top \Sigma^{-1} \mu_y$$
+          b_y = \log p(y) - \tfrac12 \mu_y^\top w_y$$
 
         Raises:
             ValueError: If the kinds do not share one covariance: then the logits are
