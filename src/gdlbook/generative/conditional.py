@@ -433,8 +433,9 @@ class ClassGaussians(_Kinds, GenerativeModel):
     def as_logistic(self) -> LogisticRegression:
         r"""Return the logistic regression that gives the same p(y given x).
 
-        $$w_y = \Sigma^{-1} \mu_y, \qquad
-          b_y = \log p(y) - \tfrac12 \mu_y^\top w_y$$
+        $$w_y = \Sigma^{-1} \mu_y$$
+
+        The bias is log p(y), less half the product of the weights with the mean.
 
         Raises:
             ValueError: If the kinds do not share one covariance: then the logits are
