@@ -10,7 +10,13 @@ from torch.nn.functional import one_hot
 
 from gdlbook.generative.framework import Density, GenerativeModel, Undefined
 
-__all__ = ["ClassGaussians", "LogisticRegression", "Principal", "loss_and_gradient"]
+__all__ = [
+    "ClassGaussians",
+    "Kinds",
+    "LogisticRegression",
+    "Principal",
+    "loss_and_gradient",
+]
 
 
 class Principal:
@@ -65,8 +71,8 @@ class Principal:
         return x.reshape(len(z), *self.shape)
 
 
-class _Kinds:
-    """What both models can say of kinds: names, p(y given x), accuracy."""
+class Kinds:
+    """What both models can say of the kind of an observation."""
 
     class_names: tuple[str, ...] | None
     kinds: int
@@ -139,7 +145,7 @@ def loss_and_gradient(
     return loss, torch.cat([gradient, error.sum(0)[:, None]], dim=1)
 
 
-class LogisticRegression(_Kinds):
+class LogisticRegression(Kinds):
     r"""A discriminative model: p(y given x), and nothing about x.
 
     $$p(y \mid x) = \operatorname{softmax}(W x + b)_y$$
@@ -229,7 +235,7 @@ class LogisticRegression(_Kinds):
         )
 
 
-class ClassGaussians(_Kinds, GenerativeModel):
+class ClassGaussians(Kinds, GenerativeModel):
     r"""A generative model: one Gaussian for each kind, and how frequent the kinds are.
 
     $$p(x, y) = p(y) \, \mathcal{N}(x;\, \mu_y, \Sigma_y)$$
@@ -417,8 +423,7 @@ class ClassGaussians(_Kinds, GenerativeModel):
             ValueError: If n is below 1, or there is no such label.
         """
         n, d = _count("n", n), self.means.shape[1]
-        if generator is not None and not isinstance(generator, Generator):
-            raise TypeError(f"generator is {generator!r}; expected a torch.Generator")
+        _check_generator(generator)
         if label is None:
             y = self.priors.multinomial(n, replacement=True, generator=generator)
         else:
@@ -536,6 +541,11 @@ def _number(name: str, value: Any) -> float:
     if not 0 <= value < math.inf:
         raise ValueError(f"{name} is {value}; expected a finite number from 0 up")
     return float(value)
+
+
+def _check_generator(generator: object) -> None:
+    if generator is not None and not isinstance(generator, Generator):
+        raise TypeError(f"generator is {generator!r}; expected a torch.Generator")
 
 
 def _floating(name: str, x: object) -> Tensor:
