@@ -10,17 +10,23 @@ from torch.nn.functional import one_hot
 
 from gdlbook.generative.framework import Density, GenerativeModel, Undefined
 
-__all__ = ["ClassGaussians", "LogisticRegression", "Principal", "loss_and_gradient"]
+__all__ = [
+    "ClassGaussians",
+    "Kinds",
+    "LogisticRegression",
+    "Principal",
+    "loss_and_gradient",
+]
 
 
 class Principal:
     r"""A change of coordinates: the few directions in which observations differ most.
 
-    $$z = (V^\top (x - m)) / s, \qquad x \approx m + V (s \, z)$$
+    $$z = V^\top (x - m) / s$$
 
-    Here $m$ is the mean of the observations, the columns of $V$ are the eigenvectors of
-    their covariance with the largest eigenvalues, and $s$ the roots of these, so that
-    each number of $z$ has mean 0 and variance 1. No label is needed.
+    Here m is the mean of the observations, the columns of V are the eigenvectors of
+    their covariance with the largest eigenvalues, and s the roots of these, so that
+    each number of z has mean 0 and variance 1. No label is needed.
 
     Args:
         x: Observations to find the directions from, floating, (n, ...).
@@ -65,8 +71,8 @@ class Principal:
         return x.reshape(len(z), *self.shape)
 
 
-class _Kinds:
-    """What both models can say of kinds: names, p(y given x), accuracy."""
+class Kinds:
+    """What both models can say of the kind of an observation."""
 
     class_names: tuple[str, ...] | None
     kinds: int
@@ -110,13 +116,13 @@ def loss_and_gradient(
     $$\ell = -\frac1n \sum_{i=1}^{n} \log \operatorname{softmax}(W x_i + b)_{y_i}
       + \frac{\lambda}{2n} \lVert W \rVert^2$$
 
-    It is convex in $W$ and $b$ together. The bias is not penalized.
+    It is convex in W and b together. The bias b is not penalized.
 
     Args:
-        weights: $W$ and, as its last column, $b$: (kinds, d + 1), floating.
+        weights: W and, as its last column, b: (kinds, d + 1), floating.
         x: Observations (n, d).
         y: Their kinds (n,), integers from 0.
-        penalty: $\lambda$, at least 0.
+        penalty: The factor $\lambda$, at least 0.
 
     Returns:
         The loss in nats, a scalar, and its derivatives, (kinds, d + 1).
@@ -139,13 +145,13 @@ def loss_and_gradient(
     return loss, torch.cat([gradient, error.sum(0)[:, None]], dim=1)
 
 
-class LogisticRegression(_Kinds):
+class LogisticRegression(Kinds):
     r"""A discriminative model: p(y given x), and nothing about x.
 
     $$p(y \mid x) = \operatorname{softmax}(W x + b)_y$$
 
     Args:
-        weights: $W$ and, as its last column, $b$: (kinds, d + 1), floating.
+        weights: W and, as its last column, b: (kinds, d + 1), floating.
         class_names: Name of each kind.
 
     Raises:
@@ -229,17 +235,16 @@ class LogisticRegression(_Kinds):
         )
 
 
-class ClassGaussians(_Kinds, GenerativeModel):
+class ClassGaussians(Kinds, GenerativeModel):
     r"""A generative model: one Gaussian for each kind, and how frequent the kinds are.
 
-    $$p(x, y) = p(y) \, p(x \mid y)
-      = \pi_y \, \mathcal{N}(x;\, \mu_y, \Sigma_y)$$
+    $$p(x, y) = p(y) \, \mathcal{N}(x;\, \mu_y, \Sigma_y)$$
 
     Args:
-        means: $\mu_y$ of each kind, (kinds, d), floating.
-        covariances: $\Sigma_y$ of each kind, (kinds, d, d), or one that all of them
-            share, (1, d, d); symmetric and positive definite.
-        priors: $\pi_y$, (kinds,), above 0, their sum 1.
+        means: Of each kind, (kinds, d), floating.
+        covariances: Of each kind, (kinds, d, d), or one that all of them share,
+            (1, d, d); symmetric and positive definite.
+        priors: How frequent each kind is, (kinds,), above 0, their sum 1.
         class_names: Name of each kind.
 
     Raises:
@@ -310,16 +315,14 @@ class ClassGaussians(_Kinds, GenerativeModel):
     ) -> Self:
         r"""Fit by maximum likelihood: in closed form, or by EM with unlabeled rows.
 
-        With $r_{iy}$ the share of observation $i$ in kind $y$ (1 or 0 where the label
-        is known) and $n_y = \sum_i r_{iy}$:
+        $$\Sigma_y = \frac{S_y + \kappa I}{n_y + \kappa}$$
 
-        `mean_y = sum_i r_iy x_i / n_y`, and with the deviations `e_i = x_i - mean_y`,
-        `covariance_y = (sum_i r_iy e_i e_i^T + strength I) / (n_y + strength)`.
-
-        For an observation without a label, EM (expectation, maximization) takes
-        $r_{iy} = w \, p(y \mid x_i)$ from the model at hand, fits again, and so on,
-        until the shares stand still. No step lowers the likelihood of labeled and
-        unlabeled observations together (times the prior that $\kappa$ stands for).
+        Here $n_y$ counts the observations of kind y, and $S_y$ sums the outer products
+        of their distances from the mean of the kind. An observation without a label
+        counts in each kind by its share: EM (expectation, maximization) takes as
+        shares p(y given x) of the model at hand, times `weight`, fits again, and so
+        on, until they stand still. No step lowers the likelihood of labeled and
+        unlabeled observations together, times the prior that `strength` stands for.
 
         Args:
             x: Observations with a label, (n, d).
@@ -328,10 +331,10 @@ class ClassGaussians(_Kinds, GenerativeModel):
             shared: Whether all kinds have one covariance.
             diagonal: Whether the d numbers are independent given the kind ("naive
                 Bayes").
-            strength: $\kappa$, pseudo-observations that pull each covariance toward the
-                unit matrix; for x on that scale, as `Principal.encode` returns.
+            strength: How many pseudo-observations, $\kappa$, pull each covariance
+                toward the unit matrix; for x on the scale of `Principal.encode`.
             unlabeled: Observations without a label, (m, d).
-            weight: $w$, for how much of an observation each of them counts.
+            weight: For how much of an observation each of them counts.
             steps: Of EM, at most.
 
         Raises:
@@ -378,13 +381,11 @@ class ClassGaussians(_Kinds, GenerativeModel):
         return normal + self.priors.log()
 
     def log_prob(self, x: Tensor, *, label: str | int | None = None) -> Tensor:
-        r"""Return the log density of x: of all kinds together, or given one.
-
-        $$p(x) = \sum_y p(y) \, p(x \mid y)$$
+        """Return the log density of x: summed over all kinds, or given one.
 
         Args:
             x: Observations (n, d), floating.
-            label: A kind, by name or number, for $\log p(x \mid y)$; else $\log p(x)$.
+            label: A kind, by name or number, for log p(x given y); else log p(x).
 
         Returns:
             float64 nats, (n,).
@@ -422,8 +423,7 @@ class ClassGaussians(_Kinds, GenerativeModel):
             ValueError: If n is below 1, or there is no such label.
         """
         n, d = _count("n", n), self.means.shape[1]
-        if generator is not None and not isinstance(generator, Generator):
-            raise TypeError(f"generator is {generator!r}; expected a torch.Generator")
+        _check_generator(generator)
         if label is None:
             y = self.priors.multinomial(n, replacement=True, generator=generator)
         else:
@@ -438,7 +438,9 @@ class ClassGaussians(_Kinds, GenerativeModel):
     def as_logistic(self) -> LogisticRegression:
         r"""Return the logistic regression that gives the same p(y given x).
 
-        `w_y = inv(covariance) mean_y` and `b_y = log share_y - mean_y^T w_y / 2`.
+        $$w_y = \Sigma^{-1} \mu_y$$
+
+        The bias is log p(y), less half the product of the weights with the mean.
 
         Raises:
             ValueError: If the kinds do not share one covariance: then the logits are
@@ -539,6 +541,11 @@ def _number(name: str, value: Any) -> float:
     if not 0 <= value < math.inf:
         raise ValueError(f"{name} is {value}; expected a finite number from 0 up")
     return float(value)
+
+
+def _check_generator(generator: object) -> None:
+    if generator is not None and not isinstance(generator, Generator):
+        raise TypeError(f"generator is {generator!r}; expected a torch.Generator")
 
 
 def _floating(name: str, x: object) -> Tensor:
