@@ -13,11 +13,11 @@ Array = NDArray[Any]
 class Optimizer:
     r"""What all optimizers share: a step against a direction.
 
-    $$\theta_t = \theta_{t-1} - \eta\, d_t$$
+    $$\theta \leftarrow \theta - \eta\, d$$
 
-    They differ in the direction $d_t$, which each makes of the gradients that it has
-    seen so far. Every number of $\theta$ is treated as if it were alone, so the arrays
-    of a network may be laid out as one long vector, or have an optimizer each.
+    They differ in the direction d, which each makes of the gradients seen so far. Every
+    number of theta is treated as if it were alone, so the arrays of a network may be
+    laid out as one long vector, or have an optimizer each.
 
     Args:
         learning_rate: $\eta$, above zero.
@@ -32,7 +32,7 @@ class Optimizer:
         self._shape: tuple[int, ...] | None = None
 
     def step(self, theta: ArrayLike, gradient: ArrayLike) -> Array:
-        r"""Return the next $\theta$; the one that is given stays as it is.
+        """Return the next theta; the one that is given stays as it is.
 
         Args:
             theta: The parameters, of any shape, the same one at each step.
@@ -40,7 +40,7 @@ class Optimizer:
 
         Returns:
             A new array of the same shape: float32 or float64 as theta; float16 becomes
-                float32, since $\epsilon$ would be zero in it, and integers float64.
+                float32, since epsilon would be zero in it, and integers float64.
 
         Raises:
             TypeError: If an array does not hold real numbers.
@@ -53,7 +53,7 @@ class Optimizer:
         return theta - self.learning_rate * self.direction(gradient)
 
     def direction(self, gradient: Array) -> Array:
-        """Return $d_t$, and remember what it needs of the gradient.
+        """Return d, and remember what it needs of the gradient.
 
         `step` checks the gradient and calls this once; a subclass writes it.
         """
@@ -77,11 +77,10 @@ class Optimizer:
 
 
 class GradientDescent(Optimizer):
-    r"""Plain descent: the direction is the gradient, $d_t = g_t$.
+    """Plain descent: the direction is the gradient.
 
     Args:
-        learning_rate: $\eta$. On a quadratic loss it has to stay below
-            $2 / \lambda_\text{max}$, with $\lambda_\text{max}$ the largest curvature.
+        learning_rate: On a quadratic loss, below two over the largest curvature.
 
     Source: Goodfellow, Bengio and Courville, 2016, sections 4.3 and 8.3.1,
     https://www.deeplearningbook.org/contents/optimization.html.
@@ -95,13 +94,13 @@ class GradientDescent(Optimizer):
 class Momentum(Optimizer):
     r"""Heavy-ball momentum: the direction is a fading sum of the gradients.
 
-    `d_t = u_t = momentum u_(t-1) + g_t`, from `u_0 = 0`.
+    $$u \leftarrow \mu\, u + g, \qquad d = u$$
 
-    A gradient that stays the same is summed up to $1 / (1 - \mu)$ times itself. This is
-    the form of `torch.optim.SGD`, without a factor $1 - \mu$ before $g_t$.
+    It begins at zero. A gradient g that stays the same is summed to 1 / (1 - momentum)
+    of itself. This is the form of `torch.optim.SGD`.
 
     Args:
-        learning_rate: $\eta$.
+        learning_rate: As for `Optimizer`.
         momentum: $\mu$, from 0 (plain descent) to below 1.
 
     Source: Polyak, 1964, https://doi.org/10.1016/0041-5553(64)90137-5.
@@ -113,7 +112,7 @@ class Momentum(Optimizer):
         self.u: Array | float = 0.0
 
     def direction(self, gradient: Array) -> Array:
-        """Return $u_t$, the fading sum."""
+        """Return the fading sum."""
         self.u = self.momentum * self.u + gradient
         return self.u
 
@@ -121,15 +120,14 @@ class Momentum(Optimizer):
 class RMSProp(Optimizer):
     r"""The gradient, divided by the root of the mean of its recent squares.
 
-    `v_t = rho v_(t-1) + (1 - rho) g_t^2`, from `v_0 = 0`, and
-    `d_t = g_t / (sqrt(v_t) + epsilon)`.
+    $$v \leftarrow \rho\, v + (1 - \rho)\, g^2, \qquad d = g / (\sqrt v + \epsilon)$$
 
-    As in `torch.optim.RMSprop`, epsilon stands outside the root.
+    The mean v begins at zero. As in torch, epsilon stands outside the root.
 
     Args:
-        learning_rate: $\eta$.
+        learning_rate: As for `Optimizer`.
         decay: $\rho$, from 0 to below 1: how much of the mean is kept at a step.
-        epsilon: $\epsilon$, above zero: keeps the divisor from being zero.
+        epsilon: Above zero: keeps the divisor from being zero.
 
     Source: Tieleman and Hinton, 2012, lecture 6e,
     https://www.cs.toronto.edu/~tijmen/csc321/slides/lecture_slides_lec6.pdf.
@@ -157,17 +155,18 @@ class RMSProp(Optimizer):
 class Adam(Optimizer):
     r"""A mean of the gradients over the root of a mean of their squares.
 
-    `m_t = beta1 m_(t-1) + (1 - beta1) g_t`,
-    `v_t = beta2 v_(t-1) + (1 - beta2) g_t^2`, and
-    `d_t = (m_t / (1 - beta1^t)) / (sqrt(v_t / (1 - beta2^t)) + epsilon)`.
+    $$m \leftarrow \beta_1 m + (1 - \beta_1)\, g, \qquad
+      v \leftarrow \beta_2 v + (1 - \beta_2)\, g^2$$
 
-    Both means begin at zero; the two divisors undo that.
+    $$d = \frac{m / (1 - \beta_1^t)}{\sqrt{v / (1 - \beta_2^t)} + \epsilon}$$
+
+    Both means begin at zero; the two divisors, at step t, undo that.
 
     Args:
-        learning_rate: $\eta$, about as long as a step gets in each coordinate.
-        beta1: $\beta_1$, from 0 to below 1: how much of $m$ is kept at a step.
-        beta2: $\beta_2$, from 0 to below 1: how much of $v$ is kept at a step.
-        epsilon: $\epsilon$, above zero: keeps the divisor from being zero.
+        learning_rate: About as far as a step moves a number of theta.
+        beta1: How much of m is kept at a step, from 0 to below 1.
+        beta2: How much of v is kept at a step, from 0 to below 1.
+        epsilon: Above zero: keeps the divisor from being zero.
 
     Source: Kingma and Ba, 2014, algorithm 1, https://arxiv.org/abs/1412.6980.
     """
