@@ -22,7 +22,7 @@ new PerformanceObserver((list) => {
 }).observe({ type: "layout-shift", buffered: true })
 """
 # What is wider than its box has been found, a moment after the page was laid out.
-REACHED = """() => [...document.querySelectorAll("pre > code, .katex-display")].every(
+REACHED = """() => [...document.querySelectorAll("pre > code")].every(
   (box) => box.scrollWidth <= box.clientWidth || box.tabIndex === 0
 )"""
 # One window down at a time, as a reader goes, with a frame for each.

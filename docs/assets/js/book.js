@@ -13,12 +13,14 @@
   mend();
   // The theme adds the bars late, when a code block comes near the window.
   new MutationObserver(mend).observe(document.body, { childList: true, subtree: true });
-  const wide = new ResizeObserver((entries) => {
-    for (const { target } of entries) {
-      if (target.scrollWidth > target.clientWidth) target.tabIndex = 0;
-    }
-  });
-  for (const box of document.querySelectorAll("pre > code, .katex-display")) wide.observe(box);
+  const boxes = [...document.querySelectorAll("pre > code")];
+  const reach = (box) => {
+    if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
+  };
+  const wide = new ResizeObserver((entries) => entries.forEach(({ target }) => reach(target)));
+  for (const box of boxes) wide.observe(box);
+  // A font that comes late makes the code wider, and the box around it stays as it is.
+  document.fonts.ready.then(() => boxes.forEach(reach));
 
   // What the copy button of a snippet hands over: the steps of its chain, from the first on.
   const code = {};
