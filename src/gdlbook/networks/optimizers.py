@@ -155,8 +155,9 @@ class RMSProp(Optimizer):
 class Adam(Optimizer):
     r"""A mean of the gradients over the root of a mean of their squares.
 
-    $$m \leftarrow \beta_1 m + (1 - \beta_1)\, g, \qquad
-      v \leftarrow \beta_2 v + (1 - \beta_2)\, g^2$$
+    $$m \leftarrow \beta_1 m + (1 - \beta_1)\, g$$
+
+    $$v \leftarrow \beta_2 v + (1 - \beta_2)\, g^2$$
 
     $$d = \frac{m / (1 - \beta_1^t)}{\sqrt{v / (1 - \beta_2^t)} + \epsilon}$$
 
