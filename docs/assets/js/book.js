@@ -15,10 +15,15 @@
   new MutationObserver(mend).observe(document.body, { childList: true, subtree: true });
   const boxes = [...document.querySelectorAll("pre > code")];
   const reach = (box) => {
-    if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
+    if (box.scrollWidth > box.clientWidth && box.getAttribute("tabindex") !== "0") box.tabIndex = 0;
   };
+  // Where there is no mouse, the theme takes the attribute away again.
+  const kept = new MutationObserver((records) => records.forEach(({ target }) => reach(target)));
   const wide = new ResizeObserver((entries) => entries.forEach(({ target }) => reach(target)));
-  for (const box of boxes) wide.observe(box);
+  for (const box of boxes) {
+    wide.observe(box);
+    kept.observe(box, { attributes: true, attributeFilter: ["tabindex"] });
+  }
   // A font that comes late makes the code wider, and the box around it stays as it is.
   document.fonts.ready.then(() => boxes.forEach(reach));
 
