@@ -227,7 +227,7 @@ def prepare(
 
     Returns:
         The training part and the validation part, each a pair: float32 pictures with
-        channels first, (n, 1 or 3, height, width), and int64 kinds (n,).
+            channels first, (n, 1 or 3, height, width), and int64 kinds (n,).
 
     Raises:
         TypeError: Pictures that are not uint8, or kinds that are not whole numbers.
@@ -331,7 +331,7 @@ def train(
 
     Returns:
         A number for each epoch: the mean `training` loss while the weights changed,
-        and the `validation` loss and `accuracy` after it.
+            and the `validation` loss and `accuracy` after it.
 
     Raises:
         FloatingPointError: The loss is no longer a finite number.
@@ -445,8 +445,8 @@ def calibration(probabilities: Tensor, y: Tensor) -> Tensor:
 
     Returns:
         A row for each bin of confidence, a tenth wide, with its upper end, (10, 3):
-        the number of answers, their mean confidence, the share of them that is right;
-        zeros where there is none.
+            the number of answers, their mean confidence, the share of them that is
+            right; zeros where there is none.
     """
     confidence, answer = probabilities.double().max(dim=1)
     place = (confidence * 10).ceil().long().sub(1).clamp(0, 9)
