@@ -160,6 +160,41 @@ def test_is_adam_as_torch_has_it_by_default() -> None:
     torch.testing.assert_close(model.w, other.w)
 
 
+def test_a_falling_rate_is_the_cosine_of_torch() -> None:
+    model, other = Line(), Line()
+    train_line = {"steps": STEPS, "batch_size": BATCH, "seed": 3, "learning_rate": 0.05}
+    fit(model, data()[0], anneal=True, **train_line)  # type: ignore[arg-type]
+    optimizer = torch.optim.Adam([other.w], lr=0.05)
+    falling = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, STEPS)
+    for rows in batches(N, BATCH, 3, STEPS):
+        (other.w.grad,) = torch.autograd.grad(other.loss(data()[0][rows]), [other.w])
+        optimizer.step()
+        falling.step()
+    torch.testing.assert_close(model.w, other.w)
+
+
+def test_color_pictures_lie_channels_last_for_a_model_with_filters() -> None:
+    seen = []
+
+    class Filters(nn.Module):
+        def __init__(self, parameter: Tensor) -> None:
+            super().__init__()
+            self.w = nn.Parameter(parameter)
+
+        def objectives(self) -> Any:
+            return {"loss": (self.loss, [self.w])}
+
+        def loss(self, x: Tensor) -> Tensor:
+            seen.append(x.stride()[1] == 1)
+            return self.w.sum() * x.mean()
+
+    x = torch.randn(20, 3, 6, 6, generator=torch.Generator().manual_seed(0))
+    for parameter in (torch.ones(2, 3, 2, 2), torch.ones(2, 108)):
+        fit(Filters(parameter), x, steps=1)
+    assert seen == [True, False]
+    assert x.is_contiguous()
+
+
 def test_two_objectives_equal_a_loop_that_keeps_them_apart() -> None:
     game, other, x = Game(), Game(), data()[0][:, 0]
     history = fit(game, x, steps=STEPS, batch_size=BATCH, learning_rate=0.05, seed=2)
@@ -408,6 +443,20 @@ def test_interrupted_work_goes_on_to_the_same_bits(
     assert [path.name for path in tmp_path.iterdir()] == [file.name]
 
 
+def test_an_interrupted_run_goes_on_at_the_rate_it_had_fallen_to(
+    tmp_path: Path,
+) -> None:
+    model, other, file = Net(), Net(), tmp_path / "run"
+    expected = train(model, anneal=True)
+    settings: dict[str, Any] = {"anneal": True, "every": 10, "checkpoint": file}
+    interrupted(other, 16, lambda: train(other, **settings))
+    other = Net()
+    assert train(other, **settings).loss["loss"].tolist() == (
+        expected.loss["loss"].tolist()
+    )
+    assert_same(weights(model), weights(other))
+
+
 @pytest.mark.parametrize("at", [4, 9, 16, 21, 26])
 def test_interrupted_early_stopping_goes_on_to_the_same_bits(
     at: int, tmp_path: Path
@@ -547,6 +596,7 @@ def test_the_file_holds_plain_tensors(tmp_path: Path) -> None:
         ({"batch_size": 9}, "with batch_size 8, this run has batch_size 9"),
         ({"learning_rate": 0.1}, r"learning_rate 0\.01, .* learning_rate 0\.1:"),
         ({"every": 5}, "with every 10, this run has every 5"),
+        ({"anneal": True}, "with anneal none, this run has anneal over 30"),
         ({"patience": 5, "validation": "data"}, "with validation none, this run has"),
     ],
 )
@@ -745,6 +795,7 @@ NAN[3, 2] = float("nan")
         (X, {"learning_rate": 0}, "learning_rate is 0; expected a number above 0"),
         (X, {"learning_rate": float("nan")}, "learning_rate is nan; expected"),
         (X, {"learning_rate": "fast"}, "learning_rate is 'fast'; expected"),
+        (X, {"anneal": 0.1}, r"anneal is 0\.1; expected True or False"),
         (X, {"every": 0}, "every is 0; expected"),
         (X, {"every": 3, "validation": X}, "every=3 is more than steps=2"),
         (X, {"patience": 2}, "patience=2 without validation"),

@@ -26,6 +26,7 @@ def fit(
     seed: int = 0,
     batch_size: int = 32,
     learning_rate: float = 1e-3,
+    anneal: bool = False,
     validation: Data | None = None,
     every: int | None = None,
     patience: int | None = None,
@@ -52,6 +53,9 @@ def fit(
         seed: Of the order of the rows, and of whatever the losses draw.
         batch_size: Rows in a batch.
         learning_rate: Of Adam.
+        anneal: Let the learning rate fall to zero along half a cosine by the last step
+            (https://arxiv.org/abs/1608.03983); what a constant rate leaves unsettled
+            comes to rest.
         validation: Rows held out, shaped as the data: each loss is measured on them
             without gradients, with the same draws each time. Never the test part.
         every: Steps from one validation, or checkpoint, to the next; an epoch if not
@@ -60,7 +64,7 @@ def fit(
             any case end with the weights of the best one.
         checkpoint: A file, written every `every` steps and at the end. If it is there
             already, the run that wrote it goes on from it, and ends as if nothing had
-            come between. Only `steps` may then differ.
+            come between. Only `steps` may then differ, and with `anneal` not even that.
         progress: Show a bar with loss and rate, if stderr is a terminal.
 
     Returns:
@@ -73,7 +77,15 @@ def fit(
         ValueError: A number, a shape, a loss or the checkpoint does not fit.
     """
     settings = check(
-        data, validation, steps, seed, batch_size, learning_rate, every, patience
+        data,
+        validation,
+        steps,
+        seed,
+        batch_size,
+        learning_rate,
+        anneal,
+        every,
+        patience,
     )
     run = Run(model, settings)
     store = None if checkpoint is None else Checkpoint(checkpoint, settings)
@@ -96,7 +108,7 @@ def _train(
     progress: bool,
 ) -> None:
     """Step through the batches; at the end of each period validate and save."""
-    data, every = settings.data, settings.every
+    data, every = run.laid_out(settings.data), settings.every
     batches = islice(_batches(settings), run.done, settings.steps)
     start = time.perf_counter() - run.seconds
     with tqdm(

@@ -31,6 +31,8 @@ class Checkpoint:
             name: str(getattr(settings, name))
             for name in ("seed", "batch_size", "learning_rate", "every", "patience")
         }
+        # A rate that falls has the length of the run in it.
+        self.settings["anneal"] = f"over {settings.steps}" * settings.anneal or "none"
         if not self.path.parent.is_dir():
             raise ValueError(
                 f"checkpoint {str(self.path)!r} lies in a folder that does not exist: "

@@ -31,8 +31,15 @@ class Settings:
     seed: int
     batch_size: int
     learning_rate: float
+    anneal: bool
     every: int
     patience: int | None
+
+    def rate(self, step: int) -> float:
+        """Return the learning rate of a step, counted from 0."""
+        if not self.anneal:
+            return self.learning_rate
+        return self.learning_rate * (1 + math.cos(math.pi * step / self.steps)) / 2
 
 
 def check(
@@ -42,6 +49,7 @@ def check(
     seed: int,
     batch_size: int,
     learning_rate: float,
+    anneal: bool,
     every: int | None,
     patience: int | None,
 ) -> Settings:
@@ -53,6 +61,8 @@ def check(
         raise ValueError(
             f"learning_rate is {learning_rate!r}; expected a number above 0, as 0.001"
         )
+    if not isinstance(anneal, bool):
+        raise TypeError(f"anneal is {anneal!r}; expected True or False")
     if patience is not None and not held:
         raise ValueError(
             f"patience={patience!r} without validation: a part of the data has to be "
@@ -71,6 +81,7 @@ def check(
         seed=_whole("seed", seed, least=0),
         batch_size=batch_size,
         learning_rate=float(learning_rate),
+        anneal=anneal,
         every=every,
         patience=None if patience is None else _whole("patience", patience),
     )
