@@ -9,7 +9,7 @@ export MPLBACKEND := Agg
 export KERAS_BACKEND := torch
 export NO_MKDOCS_2_WARNING := 1
 
-.PHONY: serve test site check bench format clean
+.PHONY: serve test site check bench retrain format clean
 
 serve: $(INSTALLED) ## build the book and read it; an edited page is rebuilt at once
 	$(PY) -m gdlbook._book
@@ -34,6 +34,9 @@ check: $(INSTALLED) ## format, lint, types, spelling, links, both builders, the 
 
 bench: $(INSTALLED) ## ratios against named peers
 	$(PY) -m benchmarks
+
+retrain: $(INSTALLED) ## the shipped weights anew, or some: make retrain MODEL=vae
+	$(PY) -m recipes $(MODEL)
 
 format: $(INSTALLED)
 	.venv/bin/ruff format .

@@ -21,6 +21,7 @@ from gdlbook._measure.draws import copying, spread
 from gdlbook._measure.inputs import alike, draw, measured, observations, whole
 from gdlbook._measure.probe import linear_probe
 from gdlbook._measure.two_sample import TwoSample, two_sample_test
+from gdlbook._model import shipped
 
 __all__ = [
     "Density",
@@ -80,6 +81,18 @@ class GenerativeModel(nn.Module):
         tests that hold for all models.
         """
         raise NotImplementedError(f"{cls.__name__} does not define example")
+
+    @classmethod
+    def pretrained(cls, name: str) -> Self:
+        """Return the model that ships under that name, trained, in evaluation mode.
+
+        What it was trained on, how, and how well it does stand beside its weights in
+        the folder `gdlbook/weights`; `make retrain` makes them anew.
+
+        Raises:
+            ValueError: No weights of this class ship under that name.
+        """
+        return shipped.pretrained(cls, name)
 
     def objectives(self) -> Objectives:
         """Return {name: (loss of a batch, parameters that it trains)}, for `fit`.

@@ -1,0 +1,17 @@
+"""How the weights that ship with the book were made: `make retrain` makes them anew."""
+
+from importlib import import_module
+from pkgutil import iter_modules
+
+from recipes.recipe import Recipe
+
+
+def every() -> list[tuple[str, Recipe]]:
+    """Return every recipe of this folder, each with the name of its module."""
+    modules = sorted(m.name for m in iter_modules(__path__) if m.name[0] != "_")
+    return [
+        (name, recipe)
+        for name in modules
+        if name != "recipe"
+        for recipe in import_module(f"recipes.{name}").RECIPES
+    ]
