@@ -98,12 +98,12 @@ class GenerativeModel(nn.Module):
         """Return {name: (loss of a batch, parameters that it trains)}, for `fit`.
 
         Raises:
-            Undefined: The model has nothing to descend, because its parameters have a
-                closed form.
+            Undefined: The model has nothing to descend: it is fitted in closed form, or
+                by rounds of EM.
         """
         raise Undefined(
             f"{self._name} has no objectives: nothing in it is found by "
-            "gradient steps; its class says how it is fitted in closed form."
+            "gradient steps. Use its class method fit."
         )
 
     def sample(self, n: int, *, generator: Generator | None = None) -> Tensor:
@@ -126,8 +126,8 @@ class GenerativeModel(nn.Module):
         """Return the latent vectors of x, (n, d)."""
         raise Undefined(
             f"{self._name} has no encode: nothing in it maps an observation "
-            "to a latent vector. Models with an encoder are the flow, the "
-            "autoencoder and the variational autoencoder."
+            "to a latent vector. Models with an encoder are principal components, "
+            "the flow and the variational autoencoder."
         )
 
     def decode(self, z: Tensor) -> Tensor:
