@@ -193,6 +193,25 @@ def test_the_first_step_of_adam_is_the_learning_rate_and_of_rmsprop_ten_times_it
     np.testing.assert_allclose(rmsprop, -5 * np.sign(gradient), rtol=1e-12)
 
 
+def test_rmsprop_under_a_constant_gradient_comes_down_to_one():
+    rmsprop = RMSProp(0.1)
+    d = np.array([rmsprop.direction(np.array(-3.0)) for _ in range(300)])
+    step = np.arange(1, 301)
+    np.testing.assert_allclose(d, -1 / np.sqrt(1 - 0.99**step), rtol=1e-7)
+    assert d[:3].round().tolist() == [-10, -7, -6]
+    assert step[np.argmax(np.abs(d) < 1.1)] == 175
+
+
+def test_adam_moves_less_if_gradients_disagree():
+    agree, disagree = Adam(0.1), Adam(0.1)
+    for t in range(2000):
+        forward = agree.direction(np.array(1.0))
+        turning = disagree.direction(np.array((-1.0) ** t))
+    assert forward == pytest.approx(1, rel=1e-7)
+    # a fading mean of 1, -1, 1, ... comes to (1 - beta1) / (1 + beta1)
+    assert abs(turning) == pytest.approx(0.1 / 1.9, rel=1e-6)
+
+
 def test_no_gradients_make_a_direction_of_adam_longer_than_the_bound():
     bound = 0.1 / np.sqrt(0.001 * (1 - 0.81 / 0.999))
     assert bound == pytest.approx(7.27, abs=0.005)
@@ -206,7 +225,8 @@ def test_no_gradients_make_a_direction_of_adam_longer_than_the_bound():
         longest[name] = max(abs(adam.direction(g)) for g in gradients)
     assert max(longest.values()) < bound
     assert longest["grow"] > 7
-    assert longest["jump"] == pytest.approx(6.57, abs=0.005)  # the paper says 3.16
+    assert longest["jump"] == pytest.approx(6.57, abs=0.005)
+    # the bound of Kingma and Ba, section 2.1, which one step meets and twelve exceed
     assert 0.1 / np.sqrt(0.001) == pytest.approx(3.16, abs=0.005)
 
 

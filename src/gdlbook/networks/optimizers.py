@@ -164,7 +164,8 @@ class Adam(Optimizer):
     Both means begin at zero; the two divisors, at step t, undo that.
 
     Args:
-        learning_rate: About as far as a step moves a number of theta.
+        learning_rate: About as far as a step moves a number of theta while its
+            gradients agree.
         beta1: How much of m is kept at a step, from 0 to below 1.
         beta2: How much of v is kept at a step, from 0 to below 1.
         epsilon: Above zero: keeps the divisor from being zero.
