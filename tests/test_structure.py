@@ -186,3 +186,26 @@ def test_an_empty_chapter_made_as_contributing_says_fits(tmp_path):
     command[1:3] = ["-c", program]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == pytest.ExitCode.NO_TESTS_COLLECTED, done.stdout
+
+
+BOX = re.compile(r'!!! failure "You will read"\n\n((?:    .*\n|\n)+)')
+
+
+def misreadings(text: str) -> list[str]:
+    """Return the sentence that each box of a page quotes first."""
+    boxes = (" ".join(box.split()) for box in BOX.findall(text))
+    return [re.search(r'"(.+?),?"', box).group(1) for box in boxes]
+
+
+def test_the_corrections_list_what_the_chapters_refute():
+    rows = (ROOT / "docs/corrections.md").read_text("utf-8").splitlines()
+    pages = [page for part in PARTS for page in (ROOT / f"docs/{part}").glob("*.md")]
+    found = 0
+    for page in pages:
+        link = page.relative_to(ROOT / "docs").as_posix()
+        for sentence in misreadings(page.read_text("utf-8")):
+            found += 1
+            assert any(
+                row.startswith(f"| {sentence} |") and f"({link}#" in row for row in rows
+            ), f"{link} refutes {sentence!r}, which corrections.md does not list"
+    assert found > 40
