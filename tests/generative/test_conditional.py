@@ -381,8 +381,10 @@ def test_logistic_regression_has_nothing_to_draw_from():
 # Principal directions
 
 
-def test_principal_coordinates_are_those_of_the_singular_vectors():
-    x = normal(40, 2, 3) * torch.arange(1, 7).view(2, 3) + 5
+@pytest.mark.parametrize("shape", [(2, 3), (12, 10)])
+def test_principal_coordinates_are_those_of_the_singular_vectors(shape):
+    size = math.prod(shape)
+    x = normal(40, *shape) * torch.arange(1, size + 1).view(shape) + 5
     space = Principal(x, 4)
     flat = (x - x.mean(0)).flatten(1).numpy()
     left, _, _ = np.linalg.svd(flat, full_matrices=False)
@@ -392,6 +394,9 @@ def test_principal_coordinates_are_those_of_the_singular_vectors():
     signs = np.sign((z.numpy() * judge).sum(0))
     np.testing.assert_allclose(z, judge * signs, atol=1e-10)
     np.testing.assert_allclose(np.cov(z.T.numpy(), ddof=0), np.eye(4), atol=1e-10)
+    torch.testing.assert_close(
+        space.directions.T @ space.directions, torch.eye(4).double()
+    )
     largest = space.directions.gather(0, space.directions.abs().argmax(0)[None])
     assert (largest > 0).all()
 

@@ -45,15 +45,20 @@ class Principal:
         self.shape = tuple(x.shape[1:])
         self.mean = rows.mean(0)
         centered = rows - self.mean
-        values, vectors = torch.linalg.eigh(centered.T @ centered / len(rows))
+        # X X^T has the eigenvalues of X^T X other than zero: take the smaller table.
+        few = len(rows) < rows.shape[1]
+        table = centered @ centered.T if few else centered.T @ centered
+        values, vectors = torch.linalg.eigh(table / len(rows))
         usable = int((values > values[-1] * len(values) * _eps(x)).sum())
         if size > usable:
             raise ValueError(f"size is {size}; x varies in {usable} directions only")
+        self.scale = values[-size:].flip(0).sqrt()
         vectors = vectors[:, -size:].flip(1)
+        if few:
+            vectors = centered.T @ vectors / (self.scale * len(rows) ** 0.5)
         # An eigenvector is known up to its sign: let its largest number be positive.
         largest = vectors.gather(0, vectors.abs().argmax(0, keepdim=True))
         self.directions = vectors * largest.sign()
-        self.scale = values[-size:].flip(0).sqrt()
 
     def encode(self, x: Tensor) -> Tensor:
         """Turn observations (n, ...) into their coordinates, float64 (n, size)."""
@@ -342,7 +347,7 @@ class ClassGaussians(Kinds, GenerativeModel):
             ValueError: If a shape, a label or a value does not fit, or a covariance is
                 not positive definite.
 
-        Source: Nigam, McCallum, Thrun and Mitchell (2000), sections 4 and 5.3.1,
+        Source: Nigam, McCallum, Thrun and Mitchell (2000),
         https://doi.org/10.1023/A:1007692713085.
         """
         kinds = _labeled(x, y, class_names)
