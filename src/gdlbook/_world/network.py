@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+Array = NDArray[np.float32]
 
 
 class Network:
@@ -25,8 +25,8 @@ class Network:
         self._sizes, self._rate, self._updates = sizes, rate, 0
         count = sum((n + 1) * m for n, m in pairwise(sizes))
         # All weights in one vector, so that Adam is a few operations on vectors.
-        self.weights, self._gradient = np.empty(count), np.empty(count)
-        self._mean, self._square = np.zeros(count), np.zeros(count)
+        self.weights, self._gradient = np.empty((2, count), np.float32)
+        self._mean, self._square = np.zeros((2, count), np.float32)
         self._layers, self._slopes = map(self._views, (self.weights, self._gradient))
         for layer in self._layers:
             bound = 1 / np.sqrt(len(layer) - 1)

@@ -32,7 +32,7 @@ class QAgent:
     """
 
     torques = torch.linspace(-TORQUE, TORQUE, 5)
-    unit = np.array([1.0, 1.0, 8.0])
+    unit = np.array([1.0, 1.0, 8.0], np.float32)
     discount, batch = 0.97, 64
 
     def __init__(self, *, seed: int = 0) -> None:
@@ -41,14 +41,14 @@ class QAgent:
         self.network, self._slow = (Network(sizes, self._rng) for _ in "12")
         self._slow.weights[:] = self.network.weights
         # Columns: state in its units, number of the torque, reward, next state.
-        self._memory, self._filled = np.empty((0, 8)), 0
+        self._memory, self._filled = np.empty((0, 8), np.float32), 0
 
     def reset(self, episodes: int, seed: int) -> None:
         """Nothing to forget: while it plays, it neither draws nor learns."""
 
     def act(self, state: Tensor) -> Tensor:
         """Return the torques (episodes,) of the highest Q at states (episodes, 3)."""
-        q = self.network(state.numpy() / self.unit)
+        q = self.network(state.numpy().astype(np.float32) / self.unit)
         return self.torques[torch.from_numpy(q.argmax(axis=1))]
 
     def learn(self, env: Any, *, steps: int, updates: int = 4) -> None:
@@ -66,7 +66,7 @@ class QAgent:
         if not isinstance(env, gymnasium.Env):
             raise TypeError(f"env is {env!r}; expected a Gymnasium environment")
         steps, updates = whole("steps", steps), whole("updates", updates)
-        self._memory = np.concatenate([self._memory, np.empty((steps, 8))])
+        self._memory = np.concatenate([self._memory, np.empty((steps, 8), np.float32)])
         done = True
         for _ in range(steps):
             if done:
