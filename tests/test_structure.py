@@ -45,11 +45,15 @@ def may_import(module: str, other: str) -> bool:
         return part == "_book"
     if part == "_book":
         return True
-    private = ("_fit", "_measure", "_model")
+    private = ("_fit", "_measure", "_model", "_world")
     if other.split(".")[0] == part and part in ("data", "plot", *private):
         return True
     if module == "generative.framework":
         return other.split(".")[0] in ("_measure", "_model")
+    if part == "_world":
+        return False
+    if module == "generative.world_model" and other.split(".")[0] == "_world":
+        return True
     if module in LOWEST or part in ("data", "plot"):
         return False
     if part in ("train", "_fit"):
@@ -100,6 +104,9 @@ def test_imports_run_downward_only(file):
         ("generative.framework", "networks.mlp"),
         ("generative.latent", "_measure.probe"),
         ("_measure.probe", "generative.framework"),
+        ("generative.latent", "_world.play"),
+        ("_world.play", "generative.world_model"),
+        ("_world.network", "networks.mlp"),
         ("train", "networks.cnn"),
     ],
 )

@@ -1,6 +1,5 @@
 """Names that sum to one; the world model, its planner and its dream against truth."""
 
-import copy
 import itertools
 import math
 from collections import Counter
@@ -15,6 +14,7 @@ import torch
 from gymnasium.utils.env_checker import check_env
 
 from gdlbook import fit, load
+from gdlbook._world.network import Network
 from gdlbook.generative.framework import Density
 from gdlbook.generative.world_model import (
     CharModel,
@@ -391,46 +391,71 @@ def test_a_dream_in_the_true_equations_is_the_world():
         assert (ended, cut) == (False, step == 200)
 
 
+def test_the_network_by_hand_is_torchs_with_its_gradient_and_its_adam():
+    rng = np.random.default_rng(0)
+    ours = Network((3, 8, 6, 5), rng, rate=1e-2)
+    linear = [torch.nn.Linear(n, m) for n, m in ((3, 8), (8, 6), (6, 5))]
+    theirs = torch.nn.Sequential(
+        linear[0], torch.nn.ReLU(), linear[1], torch.nn.ReLU(), linear[2]
+    )
+    with torch.no_grad():
+        for layer, own in zip(linear, ours._layers, strict=True):
+            layer.weight.copy_(torch.tensor(own[:-1].T))
+            layer.bias.copy_(torch.tensor(own[-1]))
+    adam = torch.optim.Adam(theirs.parameters(), lr=1e-2)
+    for _ in range(20):
+        x, wanted = (rng.normal(size=(7, n)).astype(np.float32) for n in (3, 5))
+        out = ours(x)
+        expected = theirs(torch.tensor(x))
+        np.testing.assert_allclose(out, expected.detach().numpy(), atol=1e-4)
+        ours.update(2 * (out - wanted) / wanted.size)
+        adam.zero_grad()
+        (expected - torch.tensor(wanted)).square().mean().backward()
+        adam.step()
+
+
 def test_q_moves_toward_the_rule():
     agent = QAgent(seed=0)
     # One state from which nothing moves, and five torques with rewards of their own.
-    rewards = torch.tensor([-1.0, -0.5, 0.0, 0.5, 1.0])
-    agent._memory, agent._filled = torch.zeros(5, 8), 5
-    agent._memory[:, 3], agent._memory[:, 4] = torch.arange(5.0), rewards
+    rewards = np.array([-1.0, -0.5, 0.0, 0.5, 1.0])
+    agent._memory, agent._filled = np.zeros((5, 8), np.float32), 5
+    agent._memory[:, 3], agent._memory[:, 4] = np.arange(5), rewards
     for step in range(1500):
         agent._update()
         if step % 50 == 0:
-            agent._slow.load_state_dict(agent.network.state_dict())
-    with torch.no_grad():
-        q = agent.network(torch.zeros(1, 3))[0]
+            agent._slow.weights[:] = agent.network.weights
+    q = agent.network(np.zeros((1, 3), np.float32))[0]
     # The fixed point: Q = (1 - gamma) r + gamma max Q, and max Q = max r = 1.
     share = 1 - 0.97 ** (1500 / 50)
     expected = 0.03 * rewards + 0.97 * share
-    torch.testing.assert_close(q, expected, atol=0.05, rtol=0)
-    torch.testing.assert_close(q.diff(), 0.03 * rewards.diff(), atol=0.01, rtol=0)
+    np.testing.assert_allclose(q, expected, atol=0.05)
+    np.testing.assert_allclose(np.diff(q), 0.03 * np.diff(rewards), atol=0.01)
 
 
 def test_q_remembers_what_happened_and_repeats_itself():
     agents = [QAgent(seed=4), QAgent(seed=4)]
     for agent in agents:
         agent.learn(gymnasium.make("Pendulum-v1"), steps=70, updates=1)
+        np.random.default_rng(3).random()
         torch.rand(3)
     one, two = agents
-    assert torch.equal(one._memory, two._memory)
-    assert all(map(torch.equal, one.network.parameters(), two.network.parameters()))
+    assert np.array_equal(one._memory, two._memory)
+    assert np.array_equal(one.network.weights, two.network.weights)
+    assert not np.array_equal(one._slow.weights, one.network.weights)
+    memory, unit = torch.tensor(one._memory), torch.tensor(one.unit)
     steps = Experience(
-        one._memory[:, :3],
-        one.torques[one._memory[:, 3].long()],
-        one._memory[:, 5:],
+        memory[:, :3] * unit,
+        one.torques[memory[:, 3].long()],
+        memory[:, 5:] * unit,
     )
     torch.testing.assert_close(
         pendulum(*steps[:2]), steps.next_state, atol=1e-4, rtol=1e-5
     )
-    torch.testing.assert_close(upright(*steps), one._memory[:, 4], atol=1e-3, rtol=1e-4)
+    torch.testing.assert_close(upright(*steps), memory[:, 4], atol=1e-3, rtol=1e-4)
     assert one._filled == 70
-    before = copy.deepcopy(one.network.state_dict())
+    before = one.network.weights.copy()
     one.act(states(3))
-    assert all(torch.equal(before[k], v) for k, v in one.network.state_dict().items())
+    assert np.array_equal(before, one.network.weights)
 
 
 def test_q_learns_to_do_what_pays():
