@@ -125,7 +125,7 @@ def test_a_missing_verb_says_why_and_what_instead(density, instead, verb):
     [
         (lambda m: m.encode(torch.zeros(1, 2)), Undefined, "no encode: .* encoder are"),
         (lambda m: m.decode(torch.zeros(1, 2)), Undefined, r"no decode: .* sample\(n"),
-        (lambda m: m.objectives(), Undefined, "no objectives: .* closed form"),
+        (lambda m: m.objectives(), Undefined, "no objectives: .* class method fit"),
         (lambda m: m.sample(1), NotImplementedError, "Nothing does not define sample"),
     ],
 )

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple, Protocol
 import torch
 from torch import Generator, Tensor
 
-from gdlbook._measure.inputs import PIECE, observations, source, whole
+from gdlbook._measure.inputs import PIECE, observations, whole
+from gdlbook._model.checks import source
 
 Bounds = tuple[float, float, float, float]
 

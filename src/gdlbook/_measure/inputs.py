@@ -64,16 +64,6 @@ def whole(name: str, value: Any, *, least: int) -> int:
     return value
 
 
-def source(generator: Any) -> Generator | None:
-    """Return the source of randomness; None is torch's own."""
-    if generator is not None and not isinstance(generator, Generator):
-        raise TypeError(
-            f"generator is {generator!r}; expected a torch.Generator, such as "
-            "torch.Generator().manual_seed(0)"
-        )
-    return generator
-
-
 @contextmanager
 def measured(model: nn.Module, seed: int) -> Iterator[None]:
     """Hold a model in evaluation mode and draw from `seed`, then undo both."""

@@ -9,6 +9,7 @@ from typing import Any, Self
 import torch
 from torch import Generator, Tensor, nn
 
+from gdlbook._model import checks
 from gdlbook.generative.framework import Density, GenerativeModel
 from gdlbook.networks.mlp import MLP
 
@@ -52,7 +53,7 @@ class PrincipalComponents(GenerativeModel):
                 f"directions has shape {tuple(directions.shape)}; expected fewer than "
                 f"the {d} numbers of an observation, none a sum of multiples of others"
             )
-        variance = torch.tensor(_positive("noise", noise), dtype=torch.float64)
+        variance = torch.tensor(checks.positive("noise", noise), dtype=torch.float64)
         self.latent_size = r
         self.register_buffer("mean", mean.double())
         self.register_buffer("directions", directions.double())
@@ -113,7 +114,9 @@ class PrincipalComponents(GenerativeModel):
         """Decode standard normal z and add the noise: float32 (n, ...)."""
         sizes = len(self.directions), self.mean.numel()
         z, noise = (
-            torch.randn(_count("n", n), size, generator=generator, dtype=torch.float64)
+            torch.randn(
+                checks.whole("n", n), size, generator=generator, dtype=torch.float64
+            )
             for size in sizes
         )
         x = self.decode(z) + self.noise.sqrt() * noise.reshape(n, *self.mean.shape)
@@ -172,9 +175,9 @@ class Autoencoder(nn.Module):
         super().__init__()
         if not len(shape):
             raise ValueError("shape is empty; expected that of an observation")
-        self.shape = tuple(_count("a size of shape", size) for size in shape)
-        self.latent = _count("latent", latent)
-        units = [_count("a size of hidden", size) for size in hidden]
+        self.shape = tuple(checks.whole("a size of shape", size) for size in shape)
+        self.latent = checks.whole("latent", latent)
+        units = [checks.whole("a size of hidden", size) for size in hidden]
         self.encoder = MLP(self.shape, units, self.latent, seed=seed)
         pixels = math.prod(self.shape)
         self.decoder = MLP((self.latent,), units[::-1], pixels, seed=seed + 1)
@@ -218,7 +221,7 @@ def walk(start: Tensor, end: Tensor, steps: int) -> Tensor:
         ValueError: If the shapes differ, steps is below 2, or a number is not finite.
     """
     _check_ends(start, end)
-    t = torch.linspace(0, 1, _count("steps", steps, least=2), dtype=start.dtype)
+    t = torch.linspace(0, 1, checks.whole("steps", steps, least=2), dtype=start.dtype)
     return torch.lerp(start, end, t.reshape(-1, *[1] * start.ndim))
 
 
@@ -267,7 +270,7 @@ def _check_groups(z: Tensor, has: Any) -> None:
 
 def _fitting(latent: Any, variances: Tensor, x: Tensor) -> int:
     """Return latent if that many directions leave some variance, and less, to noise."""
-    r, d = _count("latent", latent), x[0].numel()
+    r, d = checks.whole("latent", latent), x[0].numel()
     rounding = (max(len(x), d) * torch.finfo(x.dtype).eps) ** 2
     if r >= (rank := int((variances > variances[0] * rounding).sum())):
         raise ValueError(
@@ -308,19 +311,3 @@ def _floats(
             "expected finite ones"
         )
     return value
-
-
-def _count(name: str, value: Any, least: int = 1) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name} is {value!r}; expected a whole number")
-    if value < least:
-        raise ValueError(f"{name} is {value}; expected {least} or more")
-    return value
-
-
-def _positive(name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"{name} is {value!r}; expected a number")
-    if not 0 < value < math.inf:
-        raise ValueError(f"{name} is {value}; expected a finite number above zero")
-    return float(value)
