@@ -215,6 +215,7 @@ class MADE(_Autoregressive):
             glorot(self)
             if class_names:
                 self.kind = nn.Embedding(len(class_names), len(inner[0]))
+                nn.init.normal_(self.kind.weight, std=0.1)
         if components:  # means apart from each other, or all would learn the same
             places = torch.linspace(-3, 3, components).expand(d, components)
             with torch.no_grad():
@@ -322,6 +323,7 @@ class PixelCNN(_Autoregressive):
             glorot(self)
             if class_names:
                 self.kind = nn.Embedding(len(class_names), 2 * c)
+                nn.init.normal_(self.kind.weight, std=0.1)
         self.place = nn.Parameter(torch.zeros(2, c, *self.shape[1:]))
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
