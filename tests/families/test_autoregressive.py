@@ -369,6 +369,7 @@ def test_a_model_that_cannot_be_made_says_why(make, sentence):
     ("call", "sentence"),
     [
         (lambda m: m.to_tokens("anna"), "texts is no list of strings; expected one"),
+        (lambda m: m.to_tokens([]), "texts is empty; expected one text or more"),
         (lambda m: m.to_tokens([3]), "texts is no list of strings; expected one"),
         (lambda m: m.to_tokens(["axa"]), "'axa' holds 'x'; expected symbols of 'abn.'"),
         (lambda m: m.to_tokens(["annabn"]), "'annabn' has 6 symbols; expected 5, or f"),

@@ -416,10 +416,16 @@ class _TwoStacks(nn.Module):
         return out
 
 
+RECENT = 6  # symbols that the first layer of a CausalTransformer reads together
+
+
 class CausalTransformer(_Autoregressive):
     r"""A transformer for text, symbol by symbol.
 
     $$p(x_i \mid x_{<i}) = \operatorname{softmax}(\ell_i(x_{<i}))_{x_i}$$
+
+    Layers of attention on top of a causal convolution, which spares them to learn to
+    spell.
 
     Args:
         shape: (length,), the number of symbols in one observation.
@@ -469,6 +475,7 @@ class CausalTransformer(_Autoregressive):
             self.place = nn.Embedding(self.shape[0], width)
             for table in (self.symbol, self.start, self.place):
                 nn.init.normal_(table.weight, std=0.1)
+            self.recent = nn.Conv1d(width, width, RECENT)
             self.layers = nn.ModuleList(
                 _Layer(width, heads, dropout)
                 for _ in range(checks.whole("layers", layers))
@@ -488,15 +495,14 @@ class CausalTransformer(_Autoregressive):
         if kind is None:
             kind = x.new_zeros(len(x))
         h = torch.cat([self.start(kind)[:, None], self.symbol(x[:, :-1])], dim=1)
-        return self._logits(h, x)
-
-    def _logits(self, h: Tensor, x: Tensor) -> Tensor:
-        h = h + self.place.weight[: h.shape[1]]
+        near = self.recent(pad(h.transpose(1, 2), (RECENT - 1, 0)))
+        h = h + near.transpose(1, 2) + self.place.weight[: h.shape[1]]
         for layer in self.layers:
             h = layer(h)
         logits: Tensor = self.out(self.norm(h))
         if self.end is None:
             return logits
+        # nothing but the end after the end
         ended = pad((x[:, :-1] == self.end).cummax(dim=1).values, (1, 0))
         other = torch.arange(len(self.alphabet)) != self.end
         return logits.masked_fill(ended[..., None] & other, -math.inf)
@@ -510,9 +516,12 @@ class CausalTransformer(_Autoregressive):
             TypeError: texts is one string, or holds something else.
             ValueError: No text, one with an unknown symbol, or one that does not fit.
         """
-        if isinstance(texts, str) or not all(isinstance(t, str) for t in texts):
+        rows = [] if isinstance(texts, str) else list(texts)
+        if isinstance(texts, str) or not all(isinstance(row, str) for row in rows):
             raise TypeError("texts is no list of strings; expected one, as ['anna']")
-        return torch.tensor([self._places(text) for text in texts])
+        if not rows:
+            raise ValueError("texts is empty; expected one text or more")
+        return torch.tensor([self._places(row) for row in rows])
 
     def _places(self, text: str) -> list[int]:
         (length,) = self.shape
