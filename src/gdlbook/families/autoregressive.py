@@ -476,6 +476,7 @@ class CausalTransformer(_Autoregressive):
             for table in (self.symbol, self.start, self.place):
                 nn.init.normal_(table.weight, std=0.1)
             self.recent = nn.Conv1d(width, width, RECENT)
+            self.dropout = nn.Dropout(dropout)
             self.layers = nn.ModuleList(
                 _Layer(width, heads, dropout)
                 for _ in range(checks.whole("layers", layers))
@@ -496,7 +497,7 @@ class CausalTransformer(_Autoregressive):
             kind = x.new_zeros(len(x))
         h = torch.cat([self.start(kind)[:, None], self.symbol(x[:, :-1])], dim=1)
         near = self.recent(pad(h.transpose(1, 2), (RECENT - 1, 0)))
-        h = h + near.transpose(1, 2) + self.place.weight[: h.shape[1]]
+        h = self.dropout(h + near.transpose(1, 2) + self.place.weight[: h.shape[1]])
         for layer in self.layers:
             h = layer(h)
         logits: Tensor = self.out(self.norm(h))
