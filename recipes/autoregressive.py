@@ -65,7 +65,7 @@ NAMES = {
     "width": 32,
     "heads": 2,
     "layers": 2,
-    "dropout": 0.2,
+    "dropout": 0.1,
 }
 
 RECIPES = [
@@ -106,7 +106,7 @@ RECIPES = [
         model=NAMES,
         data=lambda: CausalTransformer(**NAMES).to_tokens(load("names").train),
         figures=lambda model: bits_of_names(model, load("names").test),
-        steps=3000,
+        steps=4000,
         batch_size=64,
         learning_rate=4e-3,
     ),

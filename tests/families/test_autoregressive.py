@@ -3,7 +3,9 @@
 import inspect
 import itertools
 import math
+import re
 from pathlib import Path
+from string import ascii_lowercase
 
 import pytest
 import torch
@@ -11,12 +13,13 @@ from scipy import stats
 from torch.distributions import Categorical, MixtureSameFamily, Normal
 from torch.nn.functional import scaled_dot_product_attention
 
-from gdlbook import fit, moons
+from gdlbook import fit, load, moons
 from gdlbook.families import MADE, CausalTransformer, PixelCNN
 from gdlbook.families.autoregressive import CausalAttention, MaskedLinear, masks
 from gdlbook.generative.framework import Density, kl_by_quadrature
+from gdlbook.generative.world_model import CharModel
 
-SMALL = dict(channels=6, layers=2)
+SMALL = {"channels": 6, "layers": 2}
 AB = ("a", "b")
 
 
@@ -172,7 +175,8 @@ def test_all_texts_that_end_have_probability_one_together():
     with torch.no_grad():
         each = model.log_conditionals(model.to_tokens(["a", "ab"]))
     assert each[0, 2:].tolist() == [0, 0]
-    assert (each[0, :2] < 0).all() and each[1, 3] == 0
+    assert (each[0, :2] < 0).all()
+    assert each[1, 3] == 0
 
 
 @pytest.mark.parametrize(
@@ -393,7 +397,7 @@ def test_a_text_that_does_not_fit_is_named(call, sentence):
 
 
 def test_a_text_of_another_length_is_named_without_an_end():
-    with pytest.raises(ValueError, match="'ab' has 2 symbols; expected 3$"):
+    with pytest.raises(ValueError, match=r"'ab' has 2 symbols; expected 3$"):
         CausalTransformer((3,), "ab").to_tokens(["ab"])
 
 
@@ -417,4 +421,35 @@ def test_labels_that_do_not_fit_are_named(make):
         make().log_prob(x, "a")
 
 
+# What the diagrams say
+
+
 DIAGRAMS = Path(__file__).parents[2] / "docs" / "assets" / "diagrams"
+
+
+def test_the_lines_of_the_diagram_are_the_masks():
+    text = (DIAGRAMS / "autoregressive-masks.svg").read_text("utf-8")
+    lines = {
+        ((int(a), int(b)), (int(c), int(d)))
+        for a, b, c, d in re.findall(r"M(\d+) (\d+)L(\d+) (\d+)", text)
+    }
+    inputs, hidden, outputs = (
+        [(x, y) for x in columns]
+        for columns, y in (
+            ((120, 270, 420), 218),
+            ((105, 215, 325, 435), 130),
+            ((120, 270, 420), 42),
+        )
+    )
+    first, last = masks(3, [4])
+    expected = {(inputs[j], hidden[k]) for k, j in first.nonzero().tolist()}
+    expected |= {(hidden[k], outputs[i]) for i, k in last.nonzero().tolist()}
+    assert lines == expected
+
+
+def test_the_bars_of_the_diagram_are_what_follows_mar():
+    text = (DIAGRAMS / "autoregressive-order.svg").read_text("utf-8")
+    bars = re.findall(r'>(\w)</text><rect x="410" y="\d+" width="(\d+)"', text)
+    p = CharModel(load("names").train, order=4, strength=10).probabilities("mar")
+    best = [(ascii_lowercase[k], str(round(380 * p[k]))) for k in (-p).argsort()[:4]]
+    assert bars == best

@@ -157,8 +157,7 @@ def masks(d: int, hidden: Sequence[int], *, lowest: int = 1) -> list[Tensor]:
         hidden: Units of each hidden layer.
         lowest: 0 lets some units read no input at all, but a label.
 
-    Source: Germain and others (2015), equations 12 and 13,
-    https://arxiv.org/abs/1502.03509
+    Source: Germain and others (2015), section 4, https://arxiv.org/abs/1502.03509
     """
     order = torch.arange(1, d + 1)
     below, found = order, []
