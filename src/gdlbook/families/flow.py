@@ -21,8 +21,10 @@ from gdlbook.networks.mlp import glorot, random_numbers
 __all__ = ["Coupling", "RealNVP", "halvings", "squash", "stretch"]
 
 BLOCK = 4  # a picture is read as 4 x 4 small pictures
-EDGE, MIDDLE = 3.0, 10.0  # of the stretched line: one end level, and all the others
-INSIDE = 1 / (1 + math.exp(-EDGE))  # share of a logistic curve on its side of an end
+REACH = 5.0  # gray levels but black and white lie from -REACH to REACH when stretched
+EVEN = 254 / (2 * REACH)  # so many of them to a unit
+BUMP = 3.0  # the middle of the bump of black lies so far beyond
+INSIDE = 1 / (1 + math.exp(-BUMP))  # share of a logistic curve up to BUMP
 
 
 class Coupling(nn.Module):
@@ -66,7 +68,7 @@ class Coupling(nn.Module):
         # Units that bend at different values of what they read, not all of them at 0:
         reach = self.first.weight[0].numel() ** -0.5
         nn.init.uniform_(self.first.weight, -reach, reach)
-        nn.init.uniform_(self.place, -2, 2)
+        nn.init.uniform_(self.place, -2 * reach, 2 * reach)
         nn.init.zeros_(self.last.weight)  # so that the step begins as the identity
 
     def scale_and_shift(self, kept: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -233,6 +235,7 @@ class RealNVP(GenerativeModel):
             rows, columns = (side // BLOCK for side in self.shape[1:])
             z = z.reshape(len(z), -1, rows, columns)
         for coupling in reversed(self.couplings):
+            assert isinstance(coupling, Coupling)
             z = coupling.inverse(z, y)
         return pixel_shuffle(squash(z), BLOCK) if self.pictures else z
 
@@ -287,32 +290,64 @@ class RealNVP(GenerativeModel):
 
 
 def stretch(x: Tensor) -> tuple[Tensor, Tensor]:
-    r"""Spread pixels over the real line, with much room for black and for white.
+    r"""Spread pixels over the real line, with room for all that is exactly black.
 
-    ...
+    In gray levels $v = 256 x$, the levels between the first and the last lie evenly,
+
+    $$h = \frac{10}{254} (v - 128), \qquad 1 \le v \le 255.$$
+
+    Within black, from 0 to 1, even noise $v$ becomes a bump, the logistic curve, with
+    its middle at $-8$ and cut where it meets the line, at $-5$:
+
+    $$h = \log \frac{p}{1 - p} - 8, \qquad p = \frac{v}{1 + e^{-3}},
+      \qquad 0 < v < 1.$$
+
+    White mirrors it. A flow has little work with bumps, and much with a spike.
+
+    Args:
+        x: Dequantized pixels from 0 to 1, of any shape. Less than a millionth of a
+            level from either end counts as that far.
+
+    Returns:
+        h and the logarithm of its slope, $\log dh/dx$, both of the shape of x.
     """
     v = 256 * x
     black, white = v < 1, v > 255
     u = torch.where(black, v, 256 - v).clamp(1e-6, 1)  # within an end level, from 0
     p = INSIDE * u
-    end = -EDGE + p.log() - torch.log1p(-p)
-    h = (v - 128) * (MIDDLE / 254)
-    h = torch.where(black, end - MIDDLE / 2, torch.where(white, MIDDLE / 2 - end, h))
-    slope = -u.log() - torch.log1p(-p)
-    middle = torch.full_like(v, math.log(MIDDLE / 254))
-    return h, torch.where(black | white, slope, middle) + math.log(256)
+    end = p.log() - torch.log1p(-p) - BUMP
+    h = torch.where(
+        black, end - REACH, torch.where(white, REACH - end, (v - 128) / EVEN)
+    )
+    slope = torch.where(
+        black | white, -u.log() - torch.log1p(-p), torch.full_like(v, -math.log(EVEN))
+    )
+    return h, slope + math.log(256)
 
 
 def squash(h: Tensor) -> Tensor:
-    """Return the x that `stretch` takes to h."""
-    end = torch.sigmoid(EDGE + MIDDLE / 2 - h.abs()) / INSIDE
-    v = h * (254 / MIDDLE) + 128
-    v = torch.where(h < -MIDDLE / 2, end, torch.where(h > MIDDLE / 2, 256 - end, v))
+    """Return the pixels x that `stretch` takes to h, of any shape."""
+    end = torch.sigmoid(REACH + BUMP - h.abs()) / INSIDE
+    v = EVEN * h + 128
+    v = torch.where(h < -REACH, end, torch.where(h > REACH, 256 - end, v))
     return v / 256
 
 
 def halvings(shape: Sequence[int]) -> list[Tensor]:
-    """Return the ways to split ..."""
+    """Return the ways to halve the channels of observations: which ones are kept.
+
+    Of a list, every second number. Of a picture, a checkerboard of single pixels, then
+    one of 2 x 2 pixels; from one color to the next, black and white fields change over.
+
+    Args:
+        shape: That of one observation, as for `RealNVP`.
+
+    Returns:
+        Booleans (channels,): one tensor for a list, two for a picture.
+
+    Raises:
+        ValueError: Couplings do not fit the shape.
+    """
     if len(shape) == 1 and shape[0] >= 2:
         return [torch.arange(shape[0]) % 2 == 0]
     if len(shape) != 3 or shape[1] % BLOCK or shape[2] % BLOCK:
@@ -320,9 +355,10 @@ def halvings(shape: Sequence[int]) -> list[Tensor]:
             f"shape is {tuple(shape)}; expected (d,) with d from 2, or (channels, "
             f"rows, columns) with rows and columns that {BLOCK} divides"
         )
-    row, column = torch.cartesian_prod(torch.arange(BLOCK), torch.arange(BLOCK)).T
-    ways = row + column, row // 2 + column // 2
-    return [(way % 2 == 0).repeat(shape[0]) for way in ways]
+    side = torch.arange(BLOCK)
+    color, row, column = torch.cartesian_prod(torch.arange(shape[0]), side, side).T
+    fields = row + column + color, row // 2 + column // 2 + color
+    return [field % 2 == 0 for field in fields]
 
 
 def _layer(
