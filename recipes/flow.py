@@ -78,7 +78,7 @@ RECIPES = [
         name="emoji",
         model={
             "shape": [3, 32, 32],
-            "hidden": 48,
+            "hidden": 40,
             "class_names": list(EMOJI.class_names),
         },
         data=emoji_by_label,
