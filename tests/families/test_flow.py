@@ -1,7 +1,10 @@
 """RealNVP: inverse, log determinant, total probability, samples, pictures."""
 
 import math
+from pathlib import Path
+from xml.etree import ElementTree
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import scipy.special
@@ -13,7 +16,10 @@ from gdlbook.data import load, moons, to_tensor
 from gdlbook.families.flow import Coupling, RealNVP, halvings, squash, stretch
 from gdlbook.generative.first_model import bits_per_dimension
 from gdlbook.generative.framework import Density, Undefined, two_sample_test
+from gdlbook.plot.transport import transport
 from gdlbook.train import fit
+
+DIAGRAMS = Path(__file__).parents[2] / "docs/assets/diagrams"
 
 PICTURE = (2, 8, 4)  # two colors, eight rows, four columns
 
@@ -404,3 +410,51 @@ def test_the_gradient_of_the_density_reaches_the_observation():
     with torch.no_grad():
         slope = (model.log_prob(x + step) - model.log_prob(x - step)) / 2e-3
     assert torch.allclose(x.grad[:, 0], slope, atol=0.02)
+
+
+# The pictures of the page
+
+
+def test_the_diagram_of_the_line_moves_equal_shares_as_the_page_does():
+    tree = ElementTree.parse(DIAGRAMS / "flow-change.svg")
+    lines = [e for e in tree.iter() if e.get("data-z")]
+    shares = (np.arange(16) + 0.5) / 16
+    for line, share in zip(lines, shares, strict=True):
+        z = float(line.get("data-z"))
+        assert z == pytest.approx(scipy.stats.norm.ppf(share), abs=1e-3)
+        start, end = line.get("d")[1:].split("L")
+        assert float(start.split()[0]) == pytest.approx(270 + 70 * z, abs=0.1)
+        x = 2 * math.tanh(1.2 * z) + 0.3 * z
+        assert float(end.split()[0]) == pytest.approx(270 + 70 * x, abs=0.1)
+
+
+def test_the_diagram_of_the_checkerboard_is_the_first_halving():
+    tree = ElementTree.parse(DIAGRAMS / "flow-squeeze.svg")
+    keep = halvings((1, 8, 8))[0]
+    channels = [e.get("data-channel") for e in tree.iter() if e.get("data-channel")]
+    assert len(channels) == 64
+    for text in channels:
+        channel, kept = map(int, text.split(","))
+        assert keep[channel] == kept
+    pixels = [e.get("data-pixel") for e in tree.iter() if e.get("data-pixel")]
+    assert len(pixels) == 64
+    for text in pixels:
+        row, column, kept = map(int, text.split(","))
+        assert keep[4 * (row % 4) + column % 4] == kept
+
+
+def test_transport_draws_a_panel_for_each_stop_and_every_point_in_it():
+    stops = [torch.randn(5, 2, generator=seeded(i)) for i in range(4)]
+    figure = transport({"a": stops, "b": stops}, titles=["0", "1", "2", "3"])
+    panels = [axes for axes in figure.axes if axes.axison]
+    assert [axes.get_title() for axes in panels] == ["0", "1", "2", "3"]
+    for axes, stop in zip(panels, stops, strict=True):
+        first, second = axes.collections
+        assert np.allclose(first.get_offsets(), stop)
+        assert np.allclose(second.get_offsets(), stop)
+    plt.close(figure)
+    for groups, titles in (({"a": stops}, ["0"]), ({"a": []}, [])):
+        with pytest.raises(ValueError, match="expected one title for each"):
+            transport(groups, titles=titles)
+    with pytest.raises(ValueError, match="there is nothing to draw"):
+        transport({}, titles=["0"])

@@ -43,7 +43,7 @@ def transport(
             panel.scatter(
                 first,
                 second,
-                s=9,
+                s=16,
                 color=look.color,
                 marker=look.marker,
                 alpha=0.75,
@@ -52,7 +52,7 @@ def transport(
             )
         panel.set_title(title, fontsize=SMALL)
         panel.set_aspect("equal", adjustable="datalim")
-        panel.locator_params(nbins=4)
+        panel.locator_params(nbins=3)
     if len(groups) > 1:
         figure.legend(loc="outside upper left", ncols=3)
     return figure
