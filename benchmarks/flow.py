@@ -6,6 +6,12 @@ Each peer trains with each of three rates, and its best counts. The figure is th
 divergence from the truth on 20,000 other points, in nats; it is measured outside the
 time. Then the package trains for a half and for a quarter of the time.
 
+When this was written all three reached 0.025 nats in 10 s, and the package 0.034 in 5:
+it is as good as its peers, and not twice as fast. All three step alike, 5 to 7 ms, and
+most of a step is products of matrices, the activation and Adam, which all share. What
+paid was where the units of the first layers bend: with small weights, and all bends
+near zero, the package needed more than twice the steps.
+
     python -m pip install zuko normflows
 """
 
@@ -28,6 +34,7 @@ except ImportError as missing:
 
 SECONDS, BATCH, COUPLINGS, HIDDEN = 10.0, 256, 8, 64
 RATES, OURS = (1e-3, 2e-3, 4e-3), 4e-3
+GOAL = 0.5  # the share of a peer's time in which the package wants its final figure
 LogProb = Callable[[Tensor], Tensor]
 
 
@@ -101,10 +108,11 @@ def main() -> None:
         print(f"  {what}: {count:,}, {OURS:g}, {steps:,}, {ours[share]:.3f}")
     for name, figure in best.items():
         there = [share for share, apart in ours.items() if apart <= figure]
-        said = f"in {min(there):g} of its time" if there else "NOT within its time"
-        print(f"  the package reaches the {figure:.3f} of {name} {said}")
-        if not there or min(there) > 0.5:
-            print("    (promised: in half of its time)")
+        said = f"in {min(there):g} of its time" if there else "not within its time"
+        print(f"  the package reaches the {figure:.3f} of {name} {said}", end="")
+        print(
+            "" if there and min(there) <= GOAL else f", NOT in the {GOAL:g} hoped for"
+        )
 
 
 if __name__ == "__main__":

@@ -65,8 +65,9 @@ class Coupling(nn.Module):
         self.offset = nn.Parameter(torch.zeros(moved, *space))
         self.label = nn.Embedding(kinds, hidden) if kinds else None
         glorot(self)
-        # Units that bend at different values of what they read, not all of them at 0:
-        reach = self.first.weight[0].numel() ** -0.5
+        # Units that bend at different values of what they read, not all of them at 0,
+        # and sharply if it is a few numbers and not a patch of many:
+        reach = (1 if space else 3) * self.first.weight[0].numel() ** -0.5
         nn.init.uniform_(self.first.weight, -reach, reach)
         nn.init.uniform_(self.place, -2 * reach, 2 * reach)
         nn.init.zeros_(self.last.weight)  # so that the step begins as the identity
