@@ -5,13 +5,9 @@ from typing import Any
 
 _HOME = {
     "CausalTransformer": "autoregressive",
-    "DDPM": "diffusion",
-    "EnergyModel": "energy",
-    "GAN": "gan",
     "MADE": "autoregressive",
     "PixelCNN": "autoregressive",
     "RealNVP": "flow",
-    "VAE": "vae",
 }
 
 __all__ = sorted(_HOME)

@@ -1,1 +1,0 @@
-"""Energy-based models."""
