@@ -27,7 +27,7 @@ def observations(
             f"{name} holds {bad} of {x.numel()} numbers that are NaN or infinite; "
             "expected finite ones"
         )
-    least, most = float(x.min()), float(x.max())
+    least, most = float(x.detach().min()), float(x.detach().max())
     if least < low or most > high:
         raise ValueError(
             f"{name} runs from {least:.4g} to {most:.4g}; expected numbers from "
