@@ -230,7 +230,8 @@ class RealNVP(GenerativeModel):
 
     def decode(self, z: Tensor, label: object = None) -> Tensor:
         """Return the observations (n, *shape) that `encode` takes to z, (n, d)."""
-        checks.observations(z, (self.latent_size,), name="z")
+        with torch.no_grad():
+            checks.observations(z, (self.latent_size,), name="z")
         y = self._kinds(label, len(z))
         if self.pictures:
             rows, columns = (side // BLOCK for side in self.shape[1:])
