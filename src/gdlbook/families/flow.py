@@ -230,8 +230,7 @@ class RealNVP(GenerativeModel):
 
     def decode(self, z: Tensor, label: object = None) -> Tensor:
         """Return the observations (n, *shape) that `encode` takes to z, (n, d)."""
-        with torch.no_grad():
-            checks.observations(z, (self.latent_size,), name="z")
+        checks.observations(z, (self.latent_size,), name="z")
         y = self._kinds(label, len(z))
         if self.pictures:
             rows, columns = (side // BLOCK for side in self.shape[1:])
@@ -277,8 +276,7 @@ class RealNVP(GenerativeModel):
 
     def _checked(self, x: Tensor) -> None:
         low, high = (0.0, 1.0) if self.pictures else (-math.inf, math.inf)
-        with torch.no_grad():
-            checks.observations(x, self.shape, low=low, high=high)
+        checks.observations(x, self.shape, low=low, high=high)
 
     def _kinds(self, label: object, n: int) -> Tensor | None:
         if label is not None:
