@@ -9,8 +9,8 @@ time. Then the package trains for shares of the time.
 When this was written zuko reached 0.025 nats in 10 s and normflows 0.024; the package
 reached 0.021, and 0.030 in 5 s, so it is ahead of both and not twice as fast. A step
 takes it 4 ms against 6 to 7; most of that is products of matrices, the activation and
-Adam, which all share. What paid was where the units of the first layers bend: with small
-weights, and all bends near zero, the package needed more than twice the steps.
+Adam, which all share. What paid was where the units of the first layers bend: with
+small weights, and all bends near zero, it needed more than twice the steps.
 
     python -m pip install zuko normflows
 """
