@@ -416,6 +416,7 @@ def test_the_gradient_of_the_density_reaches_the_observation():
     with torch.no_grad():
         slope = (model.log_prob(x + step) - model.log_prob(x - step)) / 2e-3
     assert torch.allclose(x.grad[:, 0], slope, atol=0.02)
+    assert model.decode(model.encode(x)).requires_grad
 
 
 # The pictures of the page

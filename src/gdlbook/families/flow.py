@@ -276,8 +276,7 @@ class RealNVP(GenerativeModel):
 
     def _checked(self, x: Tensor) -> None:
         low, high = (0.0, 1.0) if self.pictures else (-math.inf, math.inf)
-        with torch.no_grad():
-            checks.observations(x, self.shape, low=low, high=high)
+        checks.observations(x, self.shape, low=low, high=high)
 
     def _kinds(self, label: object, n: int) -> Tensor | None:
         if label is not None:
