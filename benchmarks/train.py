@@ -4,7 +4,7 @@ Four loops train one network from the same weights on the same pictures, batch 3
 thread, and take turns, so that a busy moment of the machine hits them all. The time is
 the processor's, so waiting for others on the machine does not count:
 
-- bare: batches indexed from memory, where they lie as `fit` lays them, fused Adam, and
+- bare: batches indexed from memory, laid out as `fit` lays them out, fused Adam, and
   nothing else;
 - train: the same as the chapter on the MLP writes it, with the mean loss of the epoch;
 - fit: the same through `gdlbook.fit`, which also records every loss and refuses a loss
@@ -101,6 +101,8 @@ def keras_twin(network: Classifier) -> Any:
 
 def bare(network: Classifier, x: Tensor, y: Tensor, seed: int) -> None:
     """Train by the least code that does."""
+    if isinstance(network, StackedCNN):
+        x = x.contiguous(memory_format=torch.channels_last)
     ((loss, _),) = network.objectives().values()
     torch.manual_seed(seed)
     optimizer = torch.optim.Adam(network.parameters(), lr=RATE, fused=True)
@@ -163,9 +165,8 @@ def compare(kind: Callable[..., Classifier], rounds: int) -> dict[str, Times]:
     """Let the loops take turns: in each round the same weights and seed for all."""
     x, y = to_tensor(PICTURES.train.x), torch.tensor(PICTURES.train.y)
     held = to_tensor(PICTURES.test.x)
-    layout = torch.channels_last if kind is stacked else torch.contiguous_format
     loops = {
-        "bare": (bare, x.contiguous(memory_format=layout)),
+        "bare": (bare, x),
         "train": (trained, x),
         "fit": (fitted, x),
         "loader": (loader, x),
