@@ -150,7 +150,7 @@ def masks(d: int, hidden: Sequence[int], *, lowest: int = 1) -> list[Tensor]:
     `lowest` to $d - 1$, spread evenly. With $m$ for degrees, unit $k$ may read
     unit $j$ if
 
-    $$m_k \ge m_j \;\text{(hidden)}, \qquad m_k > m_j \;\text{(output)}.$$
+    `m_k >= m_j` (hidden units), `m_k > m_j` (outputs).
 
     Args:
         d: Numbers in one observation.
@@ -172,12 +172,9 @@ class MADE(_Autoregressive):
     r"""A dense network with masks: all $d$ conditionals in a single pass.
 
     For black and white each conditional is one coin,
-    $p(x_i = 1 \mid x_{<i}) = \sigma(\ell_i(x_{<i}))$; for real numbers it is a mixture
-    of $K$ normals,
-
-    $$p(x_i \mid x_{<i}) = \sum_{c=1}^{K} w_{ic} \, N(x_i;\, \mu_{ic}, \sigma_{ic}^2),$$
-
-    whose weights, means and deviations are functions of $x_{<i}$.
+    `p(x_i = 1 | before) = sigmoid(logit_i)`; for real numbers it is a mixture of K
+    normals, `p(x_i | before) = sum over c of w_ic N(x_i; mean_ic, std_ic^2)`, whose
+    weights, means and deviations are functions of the numbers before.
 
     Args:
         shape: That of one observation, as (2,) or (1, 28, 28); it is flattened, and
@@ -622,11 +619,10 @@ class CausalTransformer(_Autoregressive):
 class CausalAttention(nn.Module):
     r"""Each place looks at itself and at those before it, and takes what it finds.
 
-    With queries, keys and values $q_i, k_i, v_i$ of $w$ numbers for each place,
+    With queries, keys and values `q_i`, `k_i`, `v_i` of w numbers for each place,
 
-    $$a_{ij} = \operatorname{softmax}_{j \le i}
-    \bigl(q_i \cdot k_j / \sqrt{w}\bigr), \qquad
-    \text{out}_i = \sum_{j \le i} a_{ij} v_j.$$
+    `a_ij = softmax over j <= i of (q_i . k_j / sqrt(w))`, and
+    `out_i = sum over j <= i of a_ij v_j`.
 
     Args:
         width: Numbers that stand for one place.
