@@ -12,6 +12,7 @@ from gdlbook.families.autoregressive import CausalTransformer, PixelCNN
 from recipes.recipe import Recipe
 
 WINDOW = 96
+ALPHABET = "".join(sorted(set(load("moby_dick").train)))
 
 
 def black_and_white(part: Part) -> tuple[Tensor, Tensor]:
@@ -38,8 +39,7 @@ def nats(model: PixelCNN, data: tuple[Tensor, Tensor]) -> dict[str, float]:
 
 def windows(text: str, step: int) -> Tensor:
     """Return the pieces of WINDOW symbols that begin at every step-th symbol."""
-    alphabet = "".join(sorted(set(load("moby_dick").train)))
-    places = torch.tensor([alphabet.index(symbol) for symbol in text])
+    places = torch.tensor([ALPHABET.index(symbol) for symbol in text])
     return places.unfold(0, WINDOW, step).contiguous()
 
 
@@ -89,7 +89,7 @@ RECIPES = [
         name="moby_dick",
         model={
             "shape": [WINDOW],
-            "alphabet": "".join(sorted(set(load("moby_dick").train))),
+            "alphabet": ALPHABET,
             "width": 64,
             "heads": 2,
             "layers": 2,

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from gdlbook import load
-from gdlbook.data import to_tensor
+from gdlbook.data import Part, to_tensor
 from gdlbook.families.flow import RealNVP
 from gdlbook.generative.first_model import bits_per_dimension
 from recipes.recipe import Recipe
@@ -12,16 +12,9 @@ from recipes.recipe import Recipe
 FASHION, EMOJI = load("fashion"), load("emoji")
 
 
-def fashion() -> Tensor:
-    return to_tensor(FASHION.train.x)
-
-
-def fashion_by_label() -> tuple[Tensor, Tensor]:
-    return to_tensor(FASHION.train.x), torch.tensor(FASHION.train.y)
-
-
-def emoji_by_label() -> tuple[Tensor, Tensor]:
-    return to_tensor(EMOJI.train.x), torch.tensor(EMOJI.train.y)
+def labeled(part: Part) -> tuple[Tensor, Tensor]:
+    """Return pictures from 0 to 1, channels first, and their kinds (n,)."""
+    return to_tensor(part.x), torch.tensor(part.y)
 
 
 def bits(model: RealNVP, x: Tensor, *labels: Tensor) -> float:
@@ -33,19 +26,10 @@ def bits(model: RealNVP, x: Tensor, *labels: Tensor) -> float:
     return bits_per_dimension(sum(nats) / len(x), model.latent_size)
 
 
-def figures(model: RealNVP) -> dict[str, float]:
-    x = to_tensor(FASHION.test.x)
-    return {"bits per dimension, at most, test part": bits(model, x)}
-
-
-def figures_by_label(model: RealNVP) -> dict[str, float]:
-    x, y = to_tensor(FASHION.test.x), torch.tensor(FASHION.test.y)
-    return {"bits per dimension given the label, at most, test part": bits(model, x, y)}
-
-
-def figures_of_emoji(model: RealNVP) -> dict[str, float]:
-    x, y = to_tensor(EMOJI.test.x), torch.tensor(EMOJI.test.y)
-    return {"bits per dimension given the label, at most, test part": bits(model, x, y)}
+def bits_by_label(model: RealNVP, part: Part) -> dict[str, float]:
+    """Judge pictures whose kind the model is told."""
+    found = bits(model, *labeled(part))
+    return {"bits per dimension given the label, at most, test part": found}
 
 
 RECIPES = [
@@ -53,8 +37,12 @@ RECIPES = [
         kind=RealNVP,
         name="fashion",
         model={"shape": [1, 28, 28]},
-        data=fashion,
-        figures=figures,
+        data=lambda: to_tensor(FASHION.train.x),
+        figures=lambda model: {
+            "bits per dimension, at most, test part": bits(
+                model, to_tensor(FASHION.test.x)
+            )
+        },
         steps=3000,
         batch_size=64,
         learning_rate=6e-3,
@@ -67,8 +55,8 @@ RECIPES = [
             "hidden": 48,
             "class_names": list(FASHION.class_names),
         },
-        data=fashion_by_label,
-        figures=figures_by_label,
+        data=lambda: labeled(FASHION.train),
+        figures=lambda model: bits_by_label(model, FASHION.test),
         steps=2000,
         batch_size=64,
         learning_rate=6e-3,
@@ -81,8 +69,8 @@ RECIPES = [
             "hidden": 40,
             "class_names": list(EMOJI.class_names),
         },
-        data=emoji_by_label,
-        figures=figures_of_emoji,
+        data=lambda: labeled(EMOJI.train),
+        figures=lambda model: bits_by_label(model, EMOJI.test),
         steps=2000,
         batch_size=64,
         learning_rate=4e-3,

@@ -53,7 +53,7 @@ class Recipe:
     def first_losses(self) -> dict[str, list[float]]:
         """Return the losses of the first steps of a new model, by objective."""
         model = self.kind(**self.model)
-        history = fit(model, self.data(), progress=False, **self._settings(FIRST))
+        history = fit(model, self.data(), progress=False, **self.settings(FIRST))
         return {name: loss.tolist() for name, loss in history.loss.items()}
 
     def measured(self, model: GenerativeModel) -> dict[str, float]:
@@ -72,12 +72,13 @@ class Recipe:
             self.data(),
             every=500,
             checkpoint=checkpoint,
-            **self._settings(self.steps),
+            **self.settings(self.steps),
         )
         self._write(model, history.seconds)
         checkpoint.unlink()
 
-    def _settings(self, steps: int) -> dict[str, Any]:
+    def settings(self, steps: int) -> dict[str, Any]:
+        """Return what `fit` is told, for so many steps."""
         return {
             "steps": steps,
             "batch_size": self.batch_size,
@@ -93,7 +94,7 @@ class Recipe:
         record = {
             "class": f"{self.kind.__module__}.{self.kind.__qualname__}",
             "model": self.model,
-            "training": self._settings(self.steps),
+            "training": self.settings(self.steps),
             "seconds": round(seconds),
             "versions": {
                 "python": platform.python_version(),

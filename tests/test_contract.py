@@ -6,6 +6,7 @@ import pytest
 import safetensors.torch
 import torch
 
+from gdlbook._model.example import fitted
 from gdlbook.generative.framework import Density
 from gdlbook.generative.taxonomy import chapter, models
 
@@ -33,6 +34,20 @@ def answers(model, x):
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.default_generator.manual_seed(0)
         return getattr(model, VERB[model.density])(x)
+
+
+def test_an_example_is_fitted():
+    line = torch.nn.Linear(1, 1)
+    x = torch.linspace(-1, 1, 20)[:, None]
+    before = line.state_dict()["weight"].clone()
+
+    def loss(x):
+        return (line(x) - 2 * x).square().mean()
+
+    start = float(loss(x))
+    assert fitted(line, loss, x) is line
+    assert not torch.equal(line.weight, before)
+    assert float(loss(x)) < 0.5 * start
 
 
 @every_family

@@ -46,7 +46,7 @@ def test_shipped_weights_reach_the_figures_of_their_record(recipe):
 def test_a_recipe_begins_as_its_record_says(recipe):
     told = record(recipe)
     assert told["model"] == json.loads(json.dumps(recipe.model))
-    assert told["training"] == recipe._settings(recipe.steps)
+    assert told["training"] == recipe.settings(recipe.steps)
     losses = recipe.first_losses()
     assert losses.keys() == told["first_losses"].keys()
     for name, expected in told["first_losses"].items():

@@ -248,7 +248,7 @@ def test_the_conditional_log_probs_add_up():
         assert each.shape == (3, 20)
         assert torch.allclose(each.sum(dim=1), model.log_prob(x, "b"))
         given = torch.tensor([0, 1, 1])
-        loss = model.negative_log_likelihood(x, given)
+        loss = model.nll(x, given)
         assert loss == pytest.approx(-float(model.log_prob(x, given).mean()))
 
 

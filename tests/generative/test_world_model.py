@@ -545,3 +545,9 @@ def test_diagram_of_the_context_shows_what_the_names_say():
     common = sorted(zip(counts, ascii_lowercase, strict=False), reverse=True)[:6]
     assert [letter for _, letter in common] == seen["letter"]
     assert {letter: count for count, letter in common} == seen["count"]
+
+
+def test_turns_are_those_of_the_step_that_was_made():
+    state, seen = torch.zeros(1, 3), torch.tensor([[1.0, 0.0, 8.0]])
+    made = turns(state, torch.zeros(1), seen)
+    assert made.item() == pytest.approx(8 * 0.05 / (2 * math.pi))

@@ -1,1 +1,1 @@
-"""What the families share and no page teaches: checks of input, shipped weights."""
+"""What the families share and no page teaches: checks, examples, shipped weights."""

@@ -11,6 +11,7 @@ from torch import Generator, Tensor, nn
 from torch.nn.functional import linear, logsigmoid, pad
 
 from gdlbook._model import checks
+from gdlbook._model.example import fitted
 from gdlbook.generative.framework import Density, GenerativeModel
 from gdlbook.networks.mlp import glorot, random_numbers
 
@@ -66,14 +67,17 @@ class _Autoregressive(GenerativeModel):
         each = [self._log_conditionals(x, kind).sum(dim=1) for kind in whole]
         return torch.stack(each).logsumexp(dim=0) - math.log(count)
 
-    def negative_log_likelihood(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        """Return the mean of -log p(x), or of -log p(x | y), a scalar, in nats."""
+    def nll(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """Return the mean of -log p(x), or of -log p(x | y), a scalar, in nats.
+
+        The negative log likelihood of observations x (n, ...) of the kinds y (n,).
+        """
         return -self._log_conditionals(x, y).sum(dim=1).mean()
 
     def objectives(self) -> dict[str, tuple[Callable[..., Tensor], list[Tensor]]]:
         """Return the negative log-likelihood of a batch, and what it trains."""
-        loss = self.negative_log_likelihood
-        return {"negative_log_likelihood": (loss, list(self.parameters()))}
+        loss = self.nll
+        return {"nll": (loss, list(self.parameters()))}
 
     @torch.no_grad()
     def sample(
@@ -114,15 +118,6 @@ class _Autoregressive(GenerativeModel):
 
     def _draw(self, n: int, kind: Tensor | None, generator: Generator | None) -> Tensor:
         raise NotImplementedError
-
-    def _fitted(self, x: Tensor, steps: int = 40) -> Self:
-        """Return the model after some steps of Adam on all of x, for `example`."""
-        optimizer = torch.optim.Adam(self.parameters(), lr=0.02)
-        for _ in range(steps):
-            optimizer.zero_grad()
-            self.negative_log_likelihood(x).backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-        return self
 
 
 class MaskedLinear(nn.Linear):
@@ -269,7 +264,8 @@ class MADE(_Autoregressive):
         """Return a small model of a bent cloud on the plane, trained a little."""
         x = torch.randn(1000, 2, generator=Generator().manual_seed(0))
         x[:, 1] += 2 * x[:, 0].sin()
-        return cls((2,), (32,), components=3)._fitted(x)
+        model = cls((2,), (32,), components=3)
+        return fitted(model, model.nll, x)
 
 
 ROWS, ASIDE, LEFT = 5, 7, 13  # how far the first layers of a PixelCNN read
@@ -388,7 +384,8 @@ class PixelCNN(_Autoregressive):
     def example(cls) -> Self:
         """Return a small model of pictures of 4 by 4 pixels, trained a little."""
         noise = torch.randn(64, 1, 4, 4, generator=Generator().manual_seed(0))
-        return cls((1, 4, 4), 8, 1)._fitted((noise.cumsum(dim=3) > 0).float())
+        model = cls((1, 4, 4), 8, 1)
+        return fitted(model, model.nll, (noise.cumsum(dim=3) > 0).float())
 
 
 class _TwoStacks(nn.Module):
@@ -613,7 +610,8 @@ class CausalTransformer(_Autoregressive):
         """Return a small model of texts of three letters, trained a little."""
         noise = torch.randn(128, 3, generator=Generator().manual_seed(0))
         x = (noise.cumsum(dim=1) > 0).long()
-        return cls((3,), "ab", width=16, heads=2, layers=1)._fitted(x)
+        model = cls((3,), "ab", width=16, heads=2, layers=1)
+        return fitted(model, model.nll, x)
 
 
 class CausalAttention(nn.Module):
@@ -671,10 +669,10 @@ class _Layer(nn.Module):
 
 
 def coins(logits: Tensor, x: Tensor) -> Tensor:
-    """Return the log probability of each zero or one in x, in nats."""
+    """Return the log probability of each zero or one in x, in nats, shaped as x."""
     return logsigmoid((2 * x - 1) * logits)
 
 
 def toss(logits: Tensor, generator: Generator | None) -> Tensor:
-    """Draw a zero or a one for each logit."""
+    """Draw a zero or a one for each logit, of the same shape."""
     return torch.bernoulli(logits.sigmoid(), generator=generator)

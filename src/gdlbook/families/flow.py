@@ -10,6 +10,7 @@ from torch import Generator, Tensor, nn
 from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 
 from gdlbook._model import checks
+from gdlbook._model.example import fitted
 from gdlbook.generative.framework import (
     Density,
     GenerativeModel,
@@ -88,7 +89,7 @@ class Coupling(nn.Module):
         return x.index_copy(1, self.move, moved), s.flatten(1).sum(dim=1)
 
     def inverse(self, z: Tensor, y: Tensor | None = None) -> Tensor:
-        """Return the x of which `forward` makes z."""
+        """Return the x of which `forward` makes z, both (n, channels, ...)."""
         s, t = self.scale_and_shift(z.index_select(1, self.keep), y)
         moved = (z.index_select(1, self.move) - t) * (-s).exp()
         return z.index_copy(1, self.move, moved)
@@ -154,12 +155,7 @@ class RealNVP(GenerativeModel):
         model, generator = cls((2,), couplings=4, hidden=16), Generator().manual_seed(0)
         x = torch.randn(256, 2, generator=generator)
         x[:, 1] += x[:, 0].square()
-        optimizer = torch.optim.Adam(model.parameters(), lr=0.02)
-        for _ in range(40):
-            optimizer.zero_grad()
-            model.nll(x).backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-        return model
+        return fitted(model, model.nll, x)
 
     def objectives(self) -> Objectives:
         """Return the one loss, the negative log likelihood, and all parameters."""
@@ -244,14 +240,21 @@ class RealNVP(GenerativeModel):
     def sample(
         self, n: int, *, label: object = None, generator: Generator | None = None
     ) -> Tensor:
-        """Draw n observations, (n, *shape), of one kind, or of all kinds evenly."""
+        """Draw n observations, (n, *shape), of one kind, or of all kinds evenly.
+
+        Raises:
+            TypeError, ValueError: n is no whole number from 1, or a label unknown.
+        """
         checks.whole("n", n), checks.source(generator)
         if self.class_names and label is None:
             label = torch.randint(len(self.class_names), (n,), generator=generator)
         return self.decode(torch.randn(n, self.latent_size, generator=generator), label)
 
     def steps(self, x: Tensor, label: object = None) -> list[Tensor]:
-        """Return x as the couplings see it: before the first, and after each."""
+        """Return x as the couplings see it: before the first, and after each.
+
+        Each state has the shape (n, channels, ...) that the couplings read.
+        """
         self._checked(x)
         y, h = self._kinds(label, len(x)), self._flat(x)[0]
         states = [h]
