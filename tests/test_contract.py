@@ -44,10 +44,10 @@ def test_an_example_is_fitted():
     def loss(x):
         return (line(x) - 2 * x).square().mean()
 
-    start = float(loss(x))
+    start = loss(x).item()
     assert fitted(line, loss, x) is line
     assert not torch.equal(line.weight, before)
-    assert float(loss(x)) < 0.5 * start
+    assert loss(x).item() < 0.5 * start
 
 
 @every_family
