@@ -274,8 +274,7 @@ ROWS, ASIDE, LEFT = 5, 7, 13  # how far the first layers of a PixelCNN read
 class PixelCNN(_Autoregressive):
     r"""A convolutional network for black-and-white pictures, pixel by pixel.
 
-    $$p(x_{ij} = 1 \mid \text{rows above, pixels to the left})
-    = \sigma(\ell_{ij})$$
+    `p(x_ij = 1 | rows above, pixels to the left) = sigmoid(logit_ij)`
 
     Two stacks of residual layers, so that no pixel is out of sight: one reads all rows
     above, the other what the first one made, and the pixels to the left.
