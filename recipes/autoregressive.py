@@ -7,23 +7,12 @@ import torch
 from torch import Tensor
 
 from gdlbook import load
-from gdlbook.data import Part, to_tensor
+from gdlbook._compare.worlds import black_and_white, silhouettes
 from gdlbook.families.autoregressive import CausalTransformer, PixelCNN
 from recipes.recipe import Recipe
 
 WINDOW = 96
 ALPHABET = "".join(sorted(set(load("moby_dick").train)))
-
-
-def black_and_white(part: Part) -> tuple[Tensor, Tensor]:
-    """Return clothing, one where gray is above a half, and the kinds."""
-    return (to_tensor(part.x) > 0.5).float(), torch.tensor(part.y)
-
-
-def silhouettes(part: Part) -> tuple[Tensor, Tensor]:
-    """Return emoji, one where a drawing is and zero on white, and the kinds."""
-    drawn = to_tensor(part.x).amin(dim=1, keepdim=True) < 0.9
-    return drawn.float(), torch.tensor(part.y)
 
 
 def nats(model: PixelCNN, data: tuple[Tensor, Tensor]) -> dict[str, float]:

@@ -1,20 +1,15 @@
 """RealNVP of Fashion-MNIST, all kinds in one and by label, and of emoji by label."""
 
-import torch
 from torch import Tensor
 
 from gdlbook import load
+from gdlbook._compare.worlds import colors
 from gdlbook.data import Part, to_tensor
 from gdlbook.families.flow import RealNVP
 from gdlbook.generative.first_model import bits_per_dimension
 from recipes.recipe import Recipe
 
 FASHION, EMOJI = load("fashion"), load("emoji")
-
-
-def labeled(part: Part) -> tuple[Tensor, Tensor]:
-    """Return pictures from 0 to 1, channels first, and their kinds (n,)."""
-    return to_tensor(part.x), torch.tensor(part.y)
 
 
 def bits(model: RealNVP, x: Tensor, *labels: Tensor) -> float:
@@ -28,7 +23,7 @@ def bits(model: RealNVP, x: Tensor, *labels: Tensor) -> float:
 
 def bits_by_label(model: RealNVP, part: Part) -> dict[str, float]:
     """Judge pictures whose kind the model is told."""
-    found = bits(model, *labeled(part))
+    found = bits(model, *colors(part))
     return {"bits per dimension given the label, at most, test part": found}
 
 
@@ -55,7 +50,7 @@ RECIPES = [
             "hidden": 48,
             "class_names": list(FASHION.class_names),
         },
-        data=lambda: labeled(FASHION.train),
+        data=lambda: colors(FASHION.train),
         figures=lambda model: bits_by_label(model, FASHION.test),
         steps=2000,
         batch_size=64,
@@ -69,7 +64,7 @@ RECIPES = [
             "hidden": 40,
             "class_names": list(EMOJI.class_names),
         },
-        data=lambda: labeled(EMOJI.train),
+        data=lambda: colors(EMOJI.train),
         figures=lambda model: bits_by_label(model, EMOJI.test),
         steps=2000,
         batch_size=64,

@@ -88,7 +88,7 @@ class Recipe:
         }
 
     def _write(self, model: GenerativeModel, seconds: float) -> None:
-        """Write both files beside the old ones, then rename."""
+        """Write the weights and their record."""
         weights = {name: t.contiguous() for name, t in model.state_dict().items()}
         content = safetensors.torch.save(weights)
         record = {
@@ -107,7 +107,12 @@ class Recipe:
         }
         text = json.dumps(record, indent=2, ensure_ascii=False) + "\n"
         WEIGHTS.mkdir(exist_ok=True)
-        for ending, what in (("safetensors", content), ("json", text.encode())):
-            partial = WEIGHTS / f"{self.stem}.{ending}.partial"
-            partial.write_bytes(what)
-            partial.replace(WEIGHTS / f"{self.stem}.{ending}")
+        write(WEIGHTS / f"{self.stem}.safetensors", content)
+        write(WEIGHTS / f"{self.stem}.json", text.encode())
+
+
+def write(file: Path, content: bytes) -> None:
+    """Write beside the old file, then rename: old or new, never half."""
+    partial = file.with_name(f"{file.name}.partial")
+    partial.write_bytes(content)
+    partial.replace(file)

@@ -101,6 +101,14 @@ KINDS: dict[str, Callable[[As], Figure]] = {
     "bars": lambda put: plot.bars(
         dict(zip("ab", put(values(2)), strict=True)), xlabel="n"
     ),
+    "rivals": lambda put: plot.rivals(
+        dict(zip("abc", put(values(3, 2, low=0.1)), strict=True)),
+        xlabel="s",
+        ylabel="a",
+    ),
+    "transport": lambda put: plot.transport(
+        {name: [put(values(3, 2))] * 4 for name in SERIES}, titles=range(4)
+    ),
 }
 
 
@@ -362,6 +370,18 @@ def test_pictures_stand_row_by_row_under_their_titles() -> None:
         (lambda: curve(["b"]), TypeError, "y of 'a' holds <U1"),
         (lambda: plot.bars({}, xlabel="n"), ValueError, "{}"),
         (lambda: plot.bars({"a": -1}, xlabel="n"), ValueError, "'a': -1"),
+        (lambda: plot.rivals({}, xlabel="", ylabel=""), ValueError, "{}"),
+        (
+            lambda: plot.rivals({"a": (0, 1)}, xlabel="", ylabel=""),
+            ValueError,
+            r"'a': \(0, 1\)",
+        ),
+        (
+            lambda: plot.transport({"a": [np.zeros((1, 2))]}, titles=""),
+            ValueError,
+            "1 stops for 0 titles; expected one title for each",
+        ),
+        (lambda: plot.transport({}, titles="a"), ValueError, "nothing to draw"),
         (lambda: plot.bars({"a": "b"}, xlabel="n"), TypeError, "<U1"),  # type: ignore[dict-item]
     ],
 )
@@ -413,6 +433,27 @@ def test_a_tree_writes_every_name_once_and_fills_what_is_true() -> None:
     disks = [line for line in axes.lines if line.get_marker() == "o"]
     filled = [line.get_markerfacecolor() == plot.ACCENT for line in disks]
     assert filled == [True, False] * 3
+
+
+def test_rivals_stand_at_their_figures_and_their_names_apart() -> None:
+    places = {"a": (0.1, 0.5), "b": (10.0, 0.9), "c": (0.1, 0.51)}
+    axes = plot.rivals(places, xlabel="x", ylabel="y").axes[0]
+    drawn = np.asarray(axes.collections[0].get_offsets())
+    assert drawn == pytest.approx(np.array(list(places.values())))
+    texts = {t.get_text(): t for t in axes.texts}
+    assert {n: tuple(t.xy) for n, t in texts.items()} == places  # type: ignore[attr-defined]
+    assert texts["c"].get_position()[1] >= texts["a"].get_position()[1] + 11
+    assert texts["b"].get_horizontalalignment() == "right"
+
+
+def test_transport_draws_a_panel_for_each_stop_and_every_point_in_it() -> None:
+    stops = list(values(4, 5, 2))
+    figure = plot.transport({"a": stops, "b": stops}, titles=["0", "1", "2", "3"])
+    panels = [axes for axes in figure.axes if axes.axison]
+    assert [axes.get_title() for axes in panels] == ["0", "1", "2", "3"]
+    for axes, stop in zip(panels, stops, strict=True):
+        for points in axes.collections:
+            assert np.asarray(points.get_offsets()) == pytest.approx(stop)
 
 
 def curve(value: Any) -> Figure:

@@ -4,7 +4,6 @@ import math
 from pathlib import Path
 from xml.etree import ElementTree
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import scipy.special
@@ -16,7 +15,6 @@ from gdlbook.data import load, moons, to_tensor
 from gdlbook.families.flow import Coupling, RealNVP, halvings, squash, stretch
 from gdlbook.generative.first_model import bits_per_dimension
 from gdlbook.generative.framework import Density, Undefined, two_sample_test
-from gdlbook.plot.transport import transport
 from gdlbook.train import fit
 
 DIAGRAMS = Path(__file__).parents[2] / "docs/assets/diagrams"
@@ -448,20 +446,3 @@ def test_the_diagram_of_the_checkerboard_is_the_first_halving():
     for text in pixels:
         row, column, kept = map(int, text.split(","))
         assert keep[4 * (row % 4) + column % 4] == kept
-
-
-def test_transport_draws_a_panel_for_each_stop_and_every_point_in_it():
-    stops = [torch.randn(5, 2, generator=seeded(i)) for i in range(4)]
-    figure = transport({"a": stops, "b": stops}, titles=["0", "1", "2", "3"])
-    panels = [axes for axes in figure.axes if axes.axison]
-    assert [axes.get_title() for axes in panels] == ["0", "1", "2", "3"]
-    for axes, stop in zip(panels, stops, strict=True):
-        first, second = axes.collections
-        assert np.allclose(first.get_offsets(), stop)
-        assert np.allclose(second.get_offsets(), stop)
-    plt.close(figure)
-    for groups, titles in (({"a": stops}, ["0"]), ({"a": []}, [])):
-        with pytest.raises(ValueError, match="expected one title for each"):
-            transport(groups, titles=titles)
-    with pytest.raises(ValueError, match="there is nothing to draw"):
-        transport({}, titles=["0"])

@@ -29,6 +29,8 @@ from gdlbook.plot.look import (
     WIDTH,
 )
 from gdlbook.plot.maps import matrix, picture_map
+from gdlbook.plot.marks import rivals
+from gdlbook.plot.stops import transport
 from gdlbook.plot.surfaces import densities, surface
 from gdlbook.plot.trees import tree
 
@@ -59,8 +61,10 @@ __all__ = [
     "picture_map",
     "pictures",
     "points",
+    "rivals",
     "show",
     "surface",
+    "transport",
     "tree",
 ]
 

@@ -1,0 +1,1 @@
+"""What the chapter on the comparison needs and does not teach: worlds and records."""
