@@ -4,8 +4,9 @@ The names that the pages import most stand here, under one roof. Each is loaded 
 it is first asked for, so that a NumPy chapter does not wait for torch.
 """
 
-from importlib import import_module
 from typing import Any
+
+from gdlbook._lazy import attribute
 
 _HOME = {
     "MLP": "gdlbook.networks.mlp",
@@ -26,11 +27,7 @@ __all__ = sorted(_HOME)
 
 def __getattr__(name: str) -> Any:
     """Import the public name from its home, once."""
-    if name not in _HOME:
-        raise AttributeError(f"module 'gdlbook' has no attribute {name!r}")
-    value = getattr(import_module(_HOME[name]), name)
-    globals()[name] = value
-    return value
+    return attribute(name, _HOME, globals())
 
 
 def __dir__() -> list[str]:

@@ -1,25 +1,22 @@
 """Part III: one working model of every family; each is loaded when it is asked for."""
 
-from importlib import import_module
 from typing import Any
 
+from gdlbook._lazy import attribute
+
 _HOME = {
-    "CausalTransformer": "autoregressive",
-    "MADE": "autoregressive",
-    "PixelCNN": "autoregressive",
-    "RealNVP": "flow",
+    "CausalTransformer": "gdlbook.families.autoregressive",
+    "MADE": "gdlbook.families.autoregressive",
+    "PixelCNN": "gdlbook.families.autoregressive",
+    "RealNVP": "gdlbook.families.flow",
 }
 
 __all__ = sorted(_HOME)
 
 
 def __getattr__(name: str) -> Any:
-    """Import the public name from its chapter, once."""
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-    globals()[name] = value
-    return value
+    """Import the public name from its home, once."""
+    return attribute(name, _HOME, globals())
 
 
 def __dir__() -> list[str]:
