@@ -9,7 +9,17 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from gdlbook.plot.inputs import finite, numbers, pair, plane
-from gdlbook.plot.look import ACCENT, INK, LINE, PAPER, SEQUENTIAL, WIDTH, looks, styled
+from gdlbook.plot.look import (
+    ACCENT,
+    INK,
+    LINE,
+    PAPER,
+    SEQUENTIAL,
+    WIDTH,
+    cloud,
+    looks,
+    styled,
+)
 
 
 @styled
@@ -114,17 +124,7 @@ def points(
     """
     figure, axes = plt.subplots(figsize=(4.8, 4.4))
     for name, look in looks(groups).items():
-        first, second = plane(name, groups[name]).T
-        axes.scatter(
-            first,
-            second,
-            s=14,
-            color=look.color,
-            marker=look.marker,
-            alpha=0.75,
-            linewidths=0,
-            label=look.label,
-        )
+        cloud(axes, plane(name, groups[name]), look, label=look.label)
     axes.set(xlabel=xlabel, ylabel=ylabel, aspect="equal")
     if len(groups) > 1:
         figure.legend(loc="outside upper left", ncols=3)

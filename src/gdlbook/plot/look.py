@@ -12,8 +12,10 @@ from typing import Any, NamedTuple, ParamSpec
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 P = ParamSpec("P")
 
@@ -112,6 +114,19 @@ def looks(names: Mapping[str, Any]) -> dict[str, Look]:
     if not found:
         raise ValueError("there is nothing to draw; expected one named series or more")
     return found
+
+
+def cloud(axes: Axes, x: NDArray[Any], look: Look, *, label: str | None) -> None:
+    """Draw points (n, 2) on the axes, in the look of their series."""
+    axes.scatter(
+        *x.T,
+        s=14,
+        color=look.color,
+        marker=look.marker,
+        alpha=0.75,
+        linewidths=0,
+        label=label,
+    )
 
 
 def even_map(name: str, anchors: Sequence[tuple[float, float, float]]) -> Any:

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from gdlbook.plot.inputs import plane
-from gdlbook.plot.look import SMALL, WIDTH, looks, styled
+from gdlbook.plot.look import SMALL, WIDTH, cloud, looks, styled
 
 
 @styled
@@ -39,17 +39,8 @@ def transport(
         panel.set_axis_off()
     for i, (panel, title) in enumerate(zip(axes.flat, titles, strict=False)):
         for name, look in looks(groups).items():
-            first, second = plane(name, groups[name][i]).T
-            panel.scatter(
-                first,
-                second,
-                s=16,
-                color=look.color,
-                marker=look.marker,
-                alpha=0.75,
-                linewidths=0,
-                label=look.label if i == 0 else None,
-            )
+            x = plane(name, groups[name][i])
+            cloud(panel, x, look, label=look.label if i == 0 else None)
         panel.set_title(title, fontsize=SMALL)
         panel.set_aspect("equal", adjustable="datalim")
         panel.locator_params(nbins=3)
