@@ -119,7 +119,8 @@ def looks(names: Mapping[str, Any]) -> dict[str, Look]:
 def cloud(axes: Axes, x: NDArray[Any], look: Look, *, label: str | None) -> None:
     """Draw points (n, 2) on the axes, in the look of their series."""
     axes.scatter(
-        *x.T,
+        x[:, 0],
+        x[:, 1],
         s=14,
         color=look.color,
         marker=look.marker,
