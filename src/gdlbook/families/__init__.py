@@ -6,9 +6,13 @@ from gdlbook._lazy import attribute
 
 _HOME = {
     "CausalTransformer": "gdlbook.families.autoregressive",
+    "DDPM": "gdlbook.families.diffusion",
+    "EnergyModel": "gdlbook.families.energy",
+    "GAN": "gdlbook.families.gan",
     "MADE": "gdlbook.families.autoregressive",
     "PixelCNN": "gdlbook.families.autoregressive",
     "RealNVP": "gdlbook.families.flow",
+    "VAE": "gdlbook.families.vae",
 }
 
 __all__ = sorted(_HOME)
