@@ -5,6 +5,7 @@ from typing import Any
 
 _HOME = {
     "CausalTransformer": "autoregressive",
+    "DDPM": "diffusion",
     "MADE": "autoregressive",
     "PixelCNN": "autoregressive",
     "RealNVP": "flow",
