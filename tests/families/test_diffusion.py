@@ -259,16 +259,7 @@ def test_the_prior_term_is_a_divergence():
     expected = kl_divergence(end, Normal(0.0, 1.0)).sum(1)
     with torch.no_grad():
         model.term = lambda x, t, noise, y: torch.zeros(len(x))
-        assert torch.allclose(model._bound(x, None, None), -expected, atol=1e-6)
-
-
-def test_few_terms_stand_in_for_all():
-    model = gaussian_world(steps=25)
-    x = MEAN.expand(20000, 2)
-    for terms in (3, 7, 25, 60):
-        few = model.elbo(x, terms=terms)
-        apart = few.mean() - world_log_prob(x[:1])
-        assert abs(apart) < 4.5 * few.std() / 20000**0.5 + 0.003, terms
+        assert torch.allclose(model._bound(x, None), -expected, atol=1e-6)
 
 
 def test_pairs_of_noises_and_what_has_mean_zero_make_the_bound_steady():
@@ -302,6 +293,8 @@ def test_a_bound_on_pictures_is_a_log_probability():
     x = model.sample(3, generator=seeded())
     assert (model.elbo(x) < 0).all()
     assert (255 * x - (255 * x).round()).abs().max() < 1e-4
+    for stop in model.walk(2, steps=2, generator=seeded()):
+        assert model.elbo(stop).isfinite().all()  # every stop is a picture
     assert x.min() >= 0
     assert x.max() <= 1
 
@@ -327,7 +320,7 @@ def test_ddim_with_all_steps_comes_near_the_world_and_one_step_gives_its_mean():
 
 def test_ddim_is_its_formula():
     model = gaussian_world(steps=10)
-    walk = model.trajectory(3, steps=5, generator=seeded())
+    walk = list(model.walk(3, steps=5, generator=seeded()))
     for i, (now, then) in enumerate([(10, 8), (8, 6), (6, 4), (4, 2), (2, 0)]):
         guess = model.network.data(walk[i], torch.full((3,), now))
         noise = (walk[i] - model.signal[now] * guess) / model.noise[now]
@@ -336,10 +329,12 @@ def test_ddim_is_its_formula():
 
 
 @pytest.mark.parametrize("steps", [None, 3])
-def test_a_trajectory_starts_at_noise_and_ends_as_the_sample(steps):
+def test_a_walk_starts_at_noise_and_ends_as_the_sample(steps):
     model = DDPM.example().eval()
-    walk = model.trajectory(5, steps=steps, generator=seeded(1))
-    assert walk.shape == ((steps or 20) + 1, 5, 2)
+    walk = list(model.walk(5, steps=steps, generator=seeded(1)))
+    assert [x.shape for x in walk] == ((steps or 20) + 1) * [(5, 2)]
+    assert not any(x.requires_grad for x in walk)
+    assert torch.is_grad_enabled()
     assert torch.equal(walk[0], torch.randn(5, 2, generator=seeded(1)))
     assert torch.equal(walk[-1], model.sample(5, steps=steps, generator=seeded(1)))
 
@@ -539,11 +534,6 @@ def test_a_bound_is_no_density():
             lambda: DDPM((1, 8, 8)).simple_loss(torch.full((2, 1, 8, 8), 255.0)),
             ValueError,
             "x runs from 255 to 255; expected numbers from 0 to 1",
-        ),
-        (
-            lambda: DDPM.example().elbo(torch.zeros(2, 2), terms=0),
-            ValueError,
-            "terms is 0; expected 1 or more",
         ),
     ],
 )

@@ -12,6 +12,7 @@ from torch import Generator, Tensor, nn
 from torch.nn.functional import pixel_shuffle, pixel_unshuffle, silu
 
 from gdlbook._model import checks
+from gdlbook._model.example import fitted
 from gdlbook.generative.framework import Density, GenerativeModel, Objectives
 from gdlbook.networks.mlp import random_numbers
 
@@ -24,6 +25,7 @@ DRAWS = 4  # of each term of the bound, where the network is small
 WAVES = 5  # that tell the network the time
 
 Label = str | int | Tensor | None
+Sizes = tuple[int, ...]
 
 
 def schedule(name: str, steps: int) -> list[float]:
@@ -44,12 +46,11 @@ def schedule(name: str, steps: int) -> list[float]:
         ValueError: There is no such schedule, or steps is below 2.
 
     Source: Ho, Jain and Abbeel, 2020, section 4, https://arxiv.org/abs/2006.11239;
-    Nichol and Dhariwal, 2021, equation 17, https://arxiv.org/abs/2102.09672.
+    Nichol and Dhariwal, 2021, https://arxiv.org/abs/2102.09672.
     """
     t = torch.linspace(0, 1, checks.whole("steps", steps, least=2) + 1).double()
     if name == "linear":
-        rate = torch.linspace(1e-4, 0.02, steps).double()
-        beta = 1 - (1 - rate) ** (1000 / steps)
+        beta = 1 - (1 - torch.linspace(1e-4, 0.02, steps).double()) ** (1000 / steps)
     elif name == "cosine":
         f = ((t + 0.008) / 1.008 * math.pi / 2).cos() ** 2
         beta = (1 - f[1:] / f[:-1]).clamp(max=0.999)
@@ -89,8 +90,8 @@ class DDPM(GenerativeModel):
         ValueError: A value outside of what is said above.
 
     Source: Ho, Jain and Abbeel, 2020, https://arxiv.org/abs/2006.11239. The velocity:
-    Salimans and Ho, 2022, appendix D, https://arxiv.org/abs/2202.00512. The variances:
-    Bao and others, 2022, https://arxiv.org/abs/2201.06503.
+    Salimans and Ho, 2022, https://arxiv.org/abs/2202.00512. The variances: Bao and
+    others, 2022, https://arxiv.org/abs/2201.06503.
     """
 
     density = Density.BOUND
@@ -114,24 +115,16 @@ class DDPM(GenerativeModel):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        self.shape = checks.sizes("shape", shape)
+        self.shape, self.class_names = checks.sizes("shape", shape), tuple(class_names)
         self.pictures = len(self.shape) == 3
-        _check_shape(self.shape)
-        if target not in ("noise", "data", "velocity"):
-            raise ValueError(
-                f"target is {target!r}; expected 'noise', 'data' or 'velocity'"
-            )
-        self.target, self.class_names = target, tuple(class_names)
-        beta = schedule(betas, steps) if isinstance(betas, str) else _shares(betas)
-        self.steps = len(beta)
-        self._keep(torch.tensor([0.0, *beta], dtype=torch.float64))
         if sizes is None:
             sizes = (32, 48) if self.pictures else (128, 128, 128)
-        sizes = checks.sizes("sizes", sizes)
-        if self.pictures and (len(sizes) != 2 or any(size % 8 for size in sizes)):
-            raise ValueError(f"sizes is {sizes}; expected two multiples of 8")
-        network = _UNet if self.pictures else _Dense
-        kinds = len(self.class_names)
+        self.target, sizes = target, checks.sizes("sizes", sizes)
+        beta = schedule(betas, steps) if isinstance(betas, str) else list(betas)
+        _check_settings(self.shape, sizes, target, beta)
+        self.steps = len(beta)
+        self._keep(torch.tensor([0.0, *beta], dtype=torch.float64))
+        network, kinds = _UNet if self.pictures else _Dense, len(self.class_names)
         with random_numbers(checks.whole("seed", seed, least=0)):
             self.network = network(self.shape, sizes, self.steps, kinds)
 
@@ -156,16 +149,9 @@ class DDPM(GenerativeModel):
     def example(cls) -> Self:
         """Return a small model of a round cloud of points that was stretched."""
         model, generator = cls((2,), steps=20, sizes=(16, 16)), Generator()
-        generator.manual_seed(0)
-        adam = torch.optim.Adam(model.parameters(), lr=0.003)
+        x = torch.randn(512, 2, generator=generator.manual_seed(0))
         with random_numbers(0):
-            for _ in range(100):
-                x = torch.randn(128, 2, generator=generator)
-                loss = model.simple_loss(x * torch.tensor([1.5, 0.5]))
-                adam.zero_grad()
-                loss.backward()  # type: ignore[no-untyped-call]
-                adam.step()
-        return model
+            return fitted(model, model.simple_loss, x * torch.tensor([1.5, 0.5]))
 
     def objectives(self) -> Objectives:
         """Return the simple loss and the parameters of the network."""
@@ -198,14 +184,9 @@ class DDPM(GenerativeModel):
             x: Observations (n, *shape).
             y: Their kinds (n,), if the model was made with class_names.
 
-        Raises:
-            TypeError: Values of another type.
-            ValueError: Another shape or range, NaN, or labels missing or unknown.
-
         Source: Ho, Jain and Abbeel, 2020, equation 14.
         """
-        x = self._inside(x)
-        y = self._some_unlabeled(y, len(x))
+        x, y = self._inside(x), self._some_unlabeled(y, len(x))
         t, noise = self._times(len(x)), torch.randn_like(x)
         x_t = self.noised(x, t, noise)
         said = self.network(x_t, t, y)
@@ -219,12 +200,21 @@ class DDPM(GenerativeModel):
         place = (torch.randperm(n) + torch.rand(n)) / n
         return 1 + (place * self.steps).long().clamp(max=self.steps - 1)
 
+    def _some_unlabeled(self, y: Tensor | None, n: int) -> Tensor | None:
+        """Return the kinds of a batch, some replaced by the one that means: any."""
+        if y is None and self.class_names:
+            raise ValueError(
+                "y is missing: this model was made with class_names, and its loss "
+                "takes observations with their kinds"
+            )
+        if y is None:
+            return None
+        y = checks.kinds(y, n, self.class_names)
+        return torch.where(torch.rand(n) < UNLABELED, len(self.class_names), y)
+
     def _wanted(self, x: Tensor, t: Tensor, noise: Tensor) -> Tensor:
-        if self.target == "noise":
-            return noise
-        if self.target == "data":
-            return x
-        return _at(self.signal, t, x) * noise - _at(self.noise, t, x) * x
+        velocity = _at(self.signal, t, x) * noise - _at(self.noise, t, x) * x
+        return {"noise": noise, "data": x, "velocity": velocity}[self.target]
 
     def _guess(self, said: Tensor, x_t: Tensor, t: Tensor) -> Tensor:
         """Return x_0 as what the network said implies it."""
@@ -240,7 +230,7 @@ class DDPM(GenerativeModel):
         """Take the squared errors of a batch into the running mean of each step."""
         square = off.square().flatten(1).mean(1)
         sums = torch.zeros_like(self.error).index_add(0, t, square)
-        count = torch.zeros_like(self.error).index_add(0, t, torch.ones_like(square))
+        count = t.bincount(minlength=len(self.seen))
         seen = self.seen + count
         share = 1 - (self.seen / seen.clamp(min=1)) ** FORGET
         new = torch.where(count > 0, sums / count.clamp(min=1), self.error)
@@ -272,7 +262,7 @@ class DDPM(GenerativeModel):
             y: Kinds (n,).
             guidance: $w$.
 
-        Source: Ho and Salimans, 2022, equation 6, https://arxiv.org/abs/2207.12598.
+        Source: Ho and Salimans, 2022, https://arxiv.org/abs/2207.12598.
         """
         said = self.network(x_t, t, y)
         if guidance:
@@ -280,9 +270,7 @@ class DDPM(GenerativeModel):
         return self._guess(said, x_t, t)
 
     @torch.no_grad()
-    def elbo(
-        self, x: Tensor, label: Label = None, *, terms: int | None = None
-    ) -> Tensor:
+    def elbo(self, x: Tensor, label: Label = None) -> Tensor:
         r"""Return a lower bound on the log density of x, in nats, (n,).
 
         $$\begin{aligned} \log p_\theta(x_0) \ge \E_q \Bigl[
@@ -290,8 +278,8 @@ class DDPM(GenerativeModel):
         & - \sum_{t > 1} \KL\bigl(q(x_{t-1} \mid x_t, x_0),
         p_\theta(x_{t-1} \mid x_t)\bigr) \Bigr] \end{aligned}$$
 
-        The divergences are exact. Each $x_t$ is one draw, from torch's own source, so
-        a call returns an estimate that is right in the mean. Pictures get log
+        The divergences are exact. Each $x_t$ is drawn, from torch's own source, so a
+        call returns an estimate that is right in the mean. Pictures get log
         probabilities of their levels. Without a label, a model of $K$ kinds returns
         the bound for the kind that seems to fit best, less $\log K$: a bound on the
         even mixture of the kinds.
@@ -299,38 +287,30 @@ class DDPM(GenerativeModel):
         Args:
             x: Observations (n, *shape).
             label: A kind by name or number, or kinds (n,).
-            terms: How many of the $T$ terms are computed, at random times for each x,
-                spread evenly, and weighted to stand for all; all if not given.
-
-        Raises:
-            TypeError: Values of another type.
-            ValueError: Another shape or range, NaN, or an unknown label.
 
         Source: Ho, Jain and Abbeel, 2020, equation 5.
         """
-        x = self._inside(x, whole_levels=True)
-        if terms is not None:
-            checks.whole("terms", terms)
+        x, n, kinds = self._inside(x), len(x), len(self.class_names)
         if label is not None:
-            return self._bound(x, checks.kinds(label, len(x), self.class_names), terms)
-        if not self.class_names:
-            return self._bound(x, None, terms)
-        with random_numbers(0):  # a guess that the draws of the bound have no part in
-            kinds = range(len(self.class_names))
-            rough = [self._bound(x, torch.full((len(x),), k), 10) for k in kinds]
-        best = torch.stack(rough).argmax(0)
-        return self._bound(x, best, terms) - math.log(len(kinds))
+            return self._bound(x, checks.kinds(label, n, self.class_names))
+        if not kinds:
+            return self._bound(x, None)
+        paid = torch.zeros(kinds, n)  # in some of the steps, with noise of their own
+        for t in range(1, self.steps, self.steps // 10 or 1):
+            noise, time = torch.randn_like(x), torch.full((n,), t)
+            for kind in range(kinds):
+                paid[kind] += self.term(x, time, noise, torch.full((n,), kind))
+        return self._bound(x, paid.argmin(0)) - math.log(kinds)
 
-    def _bound(self, x: Tensor, y: Tensor | None, terms: int | None) -> Tensor:
-        """Add up the divergence from the prior and all terms, or some that stand in."""
+    def _bound(self, x: Tensor, y: Tensor | None) -> Tensor:
+        """Add up the divergence from the prior and all terms, noises in pairs."""
         a, s = self.signal[-1] ** 2, self.noise[-1] ** 2
         total = -0.5 * (a * x.square() + s - 1 - s.log()).flatten(1).sum(1)
-        count, noise = terms or self.steps * (1 if self.pictures else DRAWS), x
-        for k in range(count):
-            place = (k + torch.rand(len(x)) * (terms is not None)) / count
-            t = 1 + (place * self.steps + 1e-6).long().clamp(max=self.steps - 1)
+        draws, noise = 1 if self.pictures else DRAWS, x
+        for k in range(self.steps * draws):
+            t = torch.full((len(x),), 1 + k // draws)
             noise = -noise if k % 2 else torch.randn_like(x)
-            total -= self.steps / count * self.term(x, t, noise, y)
+            total -= self.term(x, t, noise, y) / draws
         return total
 
     @torch.no_grad()
@@ -354,14 +334,13 @@ class DDPM(GenerativeModel):
         )
         ratio = torch.where(least > 0, least / v, 1.0)
         term = 0.5 * ((c * off) ** 2 / v + ratio - 1 - ratio.log())
-        last = t == 1
+        first = t == 1
         log_p = _log_level if self.pictures else _log_normal
-        term[last] = -log_p(x[last], off[last], v[last].sqrt())
+        term[first] = -log_p(x[first], off[first], v[first].sqrt())
         if not self.pictures:  # of mean zero, and takes most of the scatter away
             term = term - 0.5 * c**2 * error / v * (noise**2 - 1)
         return term.flatten(1).sum(1)
 
-    @torch.no_grad()
     def sample(
         self,
         n: int,
@@ -371,12 +350,30 @@ class DDPM(GenerativeModel):
         guidance: float = 0.0,
         generator: Generator | None = None,
     ) -> Tensor:
-        r"""Draw n observations, (n, *shape).
+        """Draw n observations, (n, *shape): where a `walk` of these settings ends."""
+        walk = self.walk(
+            n, label=label, steps=steps, guidance=guidance, generator=generator
+        )
+        for x in walk:
+            last = x
+        return last
+
+    @torch.no_grad()
+    def walk(
+        self,
+        n: int,
+        *,
+        label: Label = None,
+        steps: int | None = None,
+        guidance: float = 0.0,
+        generator: Generator | None = None,
+    ) -> Iterator[Tensor]:
+        r"""Yield n observations, (n, *shape), on their way from noise, stop by stop.
 
         Ancestral sampling goes back through all $T$ steps,
 
-        $$x_{t-1} = \mu_t(x_t, \hat x_0) + \sqrt{v_t}\, \z, \qquad
-        \z \sim \mathcal N(0, I).$$
+        $$x_{t-1} = \mu_t(x_t, \hat x_0) + \sqrt{v_t}\, \epsilon, \quad
+        \epsilon \sim \mathcal N(0, I).$$
 
         With `steps`, DDIM makes so many longer ones, from $t$ to $s$, without noise:
 
@@ -398,39 +395,9 @@ class DDPM(GenerativeModel):
         Source: Ho, Jain and Abbeel, 2020, algorithm 2; Song, Meng and Ermon, 2021,
         equation 12, https://arxiv.org/abs/2010.02502.
         """
-        for x in self._walk(n, label, steps, guidance, generator):
-            last = x
-        return self._outside(last)
-
-    @torch.no_grad()
-    def trajectory(
-        self,
-        n: int,
-        *,
-        label: Label = None,
-        steps: int | None = None,
-        guidance: float = 0.0,
-        generator: Generator | None = None,
-    ) -> Tensor:
-        """Draw as `sample` does, and return every stop, (steps + 1, n, *shape).
-
-        The first is noise, the last what `sample` returns from the same generator.
-        """
-        walk = self._walk(n, label, steps, guidance, generator)
-        return torch.stack([self._outside(x) for x in walk])
-
-    def _walk(
-        self,
-        n: int,
-        label: Label,
-        steps: int | None,
-        guidance: float,
-        generator: Generator | None,
-    ) -> Iterator[Tensor]:
-        """Yield x from t = T, which is noise, down to t = 0."""
         y, stops = self._asked(n, label, steps, guidance, generator)
         x = torch.randn(n, *self.shape, generator=generator)
-        yield x
+        yield self._outside(x)
         for now, then in pairwise(stops):
             guess = self.denoised(x, torch.full((n,), now), y, guidance)
             if steps is None:
@@ -440,7 +407,7 @@ class DDPM(GenerativeModel):
             else:
                 noise = (x - self.signal[now] * guess) / self.noise[now]
                 x = self.signal[then] * guess + self.noise[then] * noise
-            yield x
+            yield self._outside(x)
 
     def _asked(
         self,
@@ -454,27 +421,23 @@ class DDPM(GenerativeModel):
         checks.whole("n", n), checks.source(generator)
         if steps is not None and checks.whole("steps", steps) > self.steps:
             raise ValueError(f"steps is {steps}; expected {self.steps} at most")
-        if guidance:
-            checks.positive("guidance", guidance)
-        if guidance and not self.class_names:
+        if guidance and checks.positive("guidance", guidance) and not self.class_names:
             raise ValueError(
                 f"guidance is {guidance}, but this model was made without class_names "
                 "and has no label to exaggerate"
             )
+        if self.class_names and label is None:
+            label = torch.randint(len(self.class_names), (n,), generator=generator)
+        kinds = None if label is None else checks.kinds(label, n, self.class_names)
         stops = torch.linspace(self.steps, 0, (steps or self.steps) + 1).round()
-        kinds = None
-        if label is not None:
-            kinds = checks.kinds(label, n, self.class_names)
-        elif self.class_names:
-            kinds = torch.randint(len(self.class_names), (n,), generator=generator)
         return kinds, stops.int().tolist()
 
-    def _inside(self, x: Tensor, *, whole_levels: bool = False) -> Tensor:
+    def _inside(self, x: Tensor) -> Tensor:
         """Return checked observations as the network sees them."""
         if not self.pictures:
             return checks.observations(x, self.shape)
         level = (LEVELS - 1) * checks.observations(x, self.shape, low=0, high=1)
-        if whole_levels and (bad := int(((level - level.round()).abs() > 0.01).sum())):
+        if bad := int(((level - level.round()).abs() > 0.01).sum()):
             raise ValueError(
                 f"x holds {bad} of {x.numel()} numbers between two gray levels; "
                 "expected whole multiples of 1/255, as to_tensor returns them"
@@ -488,36 +451,24 @@ class DDPM(GenerativeModel):
         most = LEVELS - 1
         return ((x + 1) / 2 * most).round().clamp(0, most) / most
 
-    def _some_unlabeled(self, y: Tensor | None, n: int) -> Tensor | None:
-        """Return the kinds of a batch, some replaced by the one that means: any."""
-        if y is None and self.class_names:
-            raise ValueError(
-                "y is missing: this model was made with class_names, and its loss "
-                "takes observations with their kinds"
-            )
-        if y is None:
-            return None
-        y = checks.kinds(y, n, self.class_names)
-        return torch.where(torch.rand(n) < UNLABELED, len(self.class_names), y)
 
-
-def _check_shape(shape: tuple[int, ...]) -> None:
-    pictures = len(shape) == 3 and shape[1] % 4 == shape[2] % 4 == 0
-    if len(shape) != 1 and not pictures:
+def _check_settings(shape: Sizes, sizes: Sizes, target: str, beta: list[float]) -> None:
+    if target not in ("noise", "data", "velocity"):
+        raise ValueError(
+            f"target is {target!r}; expected 'noise', 'data' or 'velocity'"
+        )
+    if len(shape) != 1 and (len(shape) != 3 or shape[1] % 4 or shape[2] % 4):
         raise ValueError(
             f"shape is {shape}; expected one axis, or channels and two sides that are "
             "multiples of 4"
         )
-
-
-def _shares(betas: Sequence[float]) -> list[float]:
-    """Return the noise of every step, checked."""
-    if len(betas) < 2 or not all(0 < b < 1 for b in betas):
+    if len(shape) == 3 and (len(sizes) != 2 or any(size % 8 for size in sizes)):
+        raise ValueError(f"sizes is {sizes}; expected two multiples of 8")
+    if len(beta) < 2 or not all(0 < b < 1 for b in beta):
         raise ValueError(
-            f"betas are {len(betas)} numbers from {min(betas, default=0):g} to "
-            f"{max(betas, default=0):g}; expected two or more, each above 0 and below 1"
+            f"betas are {len(beta)} numbers from {min(beta, default=0):g} to "
+            f"{max(beta, default=0):g}; expected two or more, each above 0 and below 1"
         )
-    return list(betas)
 
 
 def _at(table: Tensor, t: Tensor, x: Tensor) -> Tensor:
@@ -568,9 +519,7 @@ class _Embed(nn.Module):
 class _Dense(nn.Module):
     """Layers of units, each shifted by time and kind."""
 
-    def __init__(
-        self, shape: tuple[int, ...], sizes: tuple[int, ...], steps: int, kinds: int
-    ) -> None:
+    def __init__(self, shape: Sizes, sizes: Sizes, steps: int, kinds: int) -> None:
         super().__init__()
         d = math.prod(shape)
         self.embed = _Embed(steps, kinds, sizes[0])
@@ -606,9 +555,7 @@ class _Block(nn.Module):
 class _UNet(nn.Module):
     """Down to a quarter of the side and up again, with a bridge at half of it."""
 
-    def __init__(
-        self, shape: tuple[int, ...], sizes: tuple[int, ...], steps: int, kinds: int
-    ) -> None:
+    def __init__(self, shape: Sizes, sizes: Sizes, steps: int, kinds: int) -> None:
         super().__init__()
         channels, (wide, deep) = shape[0], sizes
         self.embed = _Embed(steps, kinds, deep)
