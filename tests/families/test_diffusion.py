@@ -262,7 +262,23 @@ def test_the_prior_term_is_a_divergence():
         assert torch.allclose(model._bound(x, None), -expected, atol=1e-6)
 
 
-def test_pairs_of_noises_and_what_has_mean_zero_make_the_bound_steady():
+def test_the_noises_of_the_bound_come_in_pairs_at_all_times():
+    model, seen = DDPM((2,), steps=3), []
+
+    def term(x, t, noise, y):
+        seen.append((t.unique().item(), noise.clone()))
+        return torch.zeros(len(x))
+
+    model.term = term
+    model.elbo(torch.randn(4, 2))
+    assert [t for t, _ in seen] == [1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3]
+    noises = [noise for _, noise in seen]
+    for there, back in zip(noises[::2], noises[1::2], strict=True):
+        assert torch.equal(there, -back)
+    assert not torch.equal(noises[0], noises[2])
+
+
+def test_what_has_mean_zero_makes_the_bound_steady():
     model = gaussian_world(steps=25)
     x = Normal(MEAN, STD).sample((500,))
     scatter = torch.stack([model.elbo(x) for _ in range(10)]).std(0).mean()
@@ -439,6 +455,8 @@ def test_every_answer_depends_on_time_kind_and_all_of_the_observation(shape):
     assert not torch.allclose(said, model.network(x, t, None))
     said.flatten()[0].backward()
     assert (x.grad != 0).all()
+    for name, p in model.named_parameters():  # no path through the network is idle
+        assert p.grad.abs().sum() > 1e-9, name
 
 
 def test_the_default_networks_are_small():
