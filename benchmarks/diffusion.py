@@ -11,7 +11,10 @@ The bound of the peer is read twice: with its own variances, and with variances 
 measured afterwards as the chapter does, which is more than it comes with. The package
 trains anew for each share of the time, since its learning rate falls to zero in it.
 
-MEASURED
+When this was written the peer reached 1.20 nats below the truth in 30 s, 0.242 with
+measured variances; the package reached 0.113 in 3.6 s, an eighth of that time, 0.049 in
+15 s and 0.046 in 29 s. What differs most are the velocity as the target, variances that
+are measured, and batches from memory in place of a DataLoader.
 """
 
 import time

@@ -459,6 +459,18 @@ def test_every_answer_depends_on_time_kind_and_all_of_the_observation(shape):
         assert p.grad.abs().sum() > 1e-9, name
 
 
+def test_the_bridge_hands_the_finer_map_across():
+    network = DDPM((1, 8, 8), steps=5).network
+    with torch.no_grad():
+        for p in network.parameters():
+            p.add_(0.1 * torch.randn_like(p))
+        for p in network.grow.parameters():  # what comes from below
+            p.zero_()
+    x = torch.randn(1, 1, 8, 8).requires_grad_()
+    network(x, torch.tensor([2]), None).sum().backward()
+    assert (x.grad != 0).all()
+
+
 def test_the_default_networks_are_small():
     sizes = {
         shape: sum(p.numel() for p in DDPM(shape, class_names=["a"] * 10).parameters())
