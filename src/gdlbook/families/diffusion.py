@@ -34,8 +34,9 @@ def schedule(name: str, steps: int) -> list[float]:
     "linear" rises evenly from 0.0001 to 0.02 over 1,000 steps; fewer steps are larger,
     so that as little signal is left. "cosine" lets the signal fall as a wave does:
 
-    $$\bar\alpha_t = \prod_{s \le t} (1 - \beta_s) = \frac{f(t)}{f(0)}, \quad
-    f(t) = \cos^2 \Bigl(\frac{t / T + 0.008}{1.008} \cdot \frac{\pi}{2}\Bigr)$$
+    $$\begin{aligned} \prod_{s \le t} (1 - \beta_s) &= f(t) / f(0), \\
+    f(t) &= \cos^2 \Bigl(\frac{t / T + 0.008}{1.008} \cdot \frac{\pi}{2}\Bigr)
+    \end{aligned}$$
 
     Args:
         name: "linear" or "cosine".
@@ -273,16 +274,16 @@ class DDPM(GenerativeModel):
     def elbo(self, x: Tensor, label: Label = None) -> Tensor:
         r"""Return a lower bound on the log density of x, in nats, (n,).
 
-        $$\begin{aligned} \log p_\theta(x_0) \ge \E_q \Bigl[
-        & \log p_\theta(x_0 \mid x_1) - \KL\bigl(q(x_T \mid x_0), p(x_T)\bigr) \\
-        & - \sum_{t > 1} \KL\bigl(q(x_{t-1} \mid x_t, x_0),
-        p_\theta(x_{t-1} \mid x_t)\bigr) \Bigr] \end{aligned}$$
+        $$\begin{aligned} \log p_\theta(x_0) \ge{}
+        & \E_q \log p_\theta(x_0 \mid x_1) - \sum_{t > 1} \E_q \KL(q_t, p_t) \\
+        & - \KL\bigl(q(x_T \mid x_0), \mathcal N(0, I)\bigr) \end{aligned}$$
 
-        The divergences are exact. Each $x_t$ is drawn, from torch's own source, so a
-        call returns an estimate that is right in the mean. Pictures get log
-        probabilities of their levels. Without a label, a model of $K$ kinds returns
-        the bound for the kind that seems to fit best, less $\log K$: a bound on the
-        even mixture of the kinds.
+        Here $q_t = q(x_{t-1} \mid x_t, x_0)$ is the true step back, and
+        $p_t = p_\theta(x_{t-1} \mid x_t)$ that of the model. The divergences are exact.
+        Each $x_t$ is drawn, from torch's own source, so a call returns an estimate that
+        is right in the mean. Pictures get log probabilities of their levels. Without a
+        label, a model of $K$ kinds returns the bound for the kind that seems to fit
+        best, less $\log K$: a bound on the even mixture of the kinds.
 
         Args:
             x: Observations (n, *shape).
