@@ -16,6 +16,7 @@ from torch import Generator, Tensor
 import gdlbook.families
 from gdlbook._compare.worlds import WORLDS, World
 from gdlbook._model import checks
+from gdlbook.families.energy import EnergyModel
 from gdlbook.generative.framework import (
     Density,
     Estimate,
@@ -197,7 +198,7 @@ def as_asked(model: GenerativeModel, arena: World) -> GenerativeModel:
     """
     if arena.levels:
         return _InLevels(model)
-    if arena.truth is not None and model.density is Density.UNNORMALIZED:
+    if arena.truth is not None and isinstance(model, EnergyModel):
         return _SummedUp(model)
     return model
 
@@ -236,13 +237,11 @@ class _SummedUp(GenerativeModel):
 
     density = Density.EXACT
 
-    def __init__(self, model: GenerativeModel, reach: float = 8.0) -> None:
+    def __init__(self, model: EnergyModel) -> None:
         super().__init__()
         self.model = model
-        line = torch.linspace(-reach, reach, 401)
-        cell = float(line[1] - line[0]) ** 2
-        energy = model.energy(torch.cartesian_prod(line, line)).detach().double()
-        self.log_constant = float((-energy).logsumexp(dim=0)) + math.log(cell)
+        with torch.no_grad():
+            self.log_constant = model.log_constant((-12, 12, -12, 12))
 
     def sample(self, n: int, *, generator: Generator | None = None) -> Tensor:
         return self.model.sample(n, generator=generator)
@@ -348,27 +347,54 @@ COLUMNS: dict[str, Cell] = {
 
 
 PLANE, GRAY, COLOR, SHAPES = [2], [1, 28, 28], [3, 32, 32], [1, 32, 32]
-_MADE = Entry("MADE", {"shape": PLANE, "hidden": [64, 64], "components": 20}, 256, 1e-2)
+_MADE = {"shape": PLANE, "hidden": [64, 64], "components": 20}
+_VAE = {"shape": PLANE, "latent": 2, "hidden": [64, 64]}
+_COINS = {"latent": 32, "likelihood": "bernoulli", "components": 100, "hidden": [128]}
+_LEVELS = {"latent": 32, "likelihood": "levels", "hidden": [128]}
+_WALKS = {"chains": 512, "fresh": 0.02, "magnitude": 0.1}
 
+# Settings of each chapter: batch size, then learning rate.
 ENTRIES: dict[str, tuple[Entry, ...]] = {
     "moons": (
-        _MADE,
+        Entry("MADE", _MADE, 256, 1e-2),
         Entry("RealNVP", {"shape": PLANE, "couplings": 8, "hidden": 64}, 256, 4e-3),
+        Entry("VAE", _VAE | {"components": 32}, 512, 3e-3),
+        Entry("EnergyModel", {"shape": PLANE}, 256, 3e-3),
+        Entry("DDPM", {"shape": PLANE}, 256, 1e-2),
+        Entry("GAN", {"shape": PLANE}, 256, 2e-3),
     ),
     "mixture": (
-        _MADE,
+        Entry("MADE", _MADE, 256, 1e-2),
         Entry("RealNVP", {"shape": PLANE, "couplings": 12}, 256, 2e-3),
+        Entry("VAE", _VAE | {"components": 50}, 512, 5e-3),
+        Entry("EnergyModel", {"shape": PLANE}, 256, 5e-3),
+        Entry("DDPM", {"shape": PLANE}, 512, 1e-2),
+        Entry("GAN", {"shape": PLANE, "latent_size": 2}, 256, 3e-3),
     ),
     "clothing, black and white": (
         Entry("MADE", {"shape": GRAY, "hidden": [1000]}, 128, 3e-3),
         Entry("PixelCNN", {"shape": GRAY, "channels": 32, "layers": 2}, 16, 5e-3),
+        Entry("VAE", _COINS | {"shape": GRAY}, 256, 4e-3),
     ),
-    "clothing, gray": (Entry("RealNVP", {"shape": GRAY}, 64, 6e-3),),
+    "clothing, gray": (
+        Entry("RealNVP", {"shape": GRAY}, 64, 6e-3),
+        Entry("VAE", _LEVELS | {"shape": GRAY}, 64, 2e-3),
+        Entry("EnergyModel", _WALKS | {"shape": GRAY, "hidden": [176, 128]}, 64, 1e-3),
+        Entry("DDPM", {"shape": GRAY}, 64, 2e-3),
+        Entry("GAN", {"shape": GRAY, "penalty": 2}, 64, 5e-4),
+    ),
     "emoji, silhouettes": (
         Entry("MADE", {"shape": SHAPES, "hidden": [1000]}, 128, 3e-3),
         Entry("PixelCNN", {"shape": SHAPES, "channels": 32, "layers": 2}, 16, 5e-3),
+        Entry("VAE", _COINS | {"shape": SHAPES}, 256, 4e-3),
     ),
-    "emoji, color": (Entry("RealNVP", {"shape": COLOR, "hidden": 40}, 64, 4e-3),),
+    "emoji, color": (
+        Entry("RealNVP", {"shape": COLOR, "hidden": 40}, 64, 4e-3),
+        Entry("VAE", _LEVELS | {"shape": COLOR}, 64, 2e-3),
+        Entry("EnergyModel", _WALKS | {"shape": COLOR, "hidden": [44, 128]}, 64, 1e-3),
+        Entry("DDPM", {"shape": COLOR}, 64, 2e-3),
+        Entry("GAN", {"shape": COLOR, "latent_size": 20, "penalty": 2}, 64, 5e-4),
+    ),
 }
 
 
