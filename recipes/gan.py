@@ -1,0 +1,68 @@
+"""Adversarial networks: pictures of clothing and emoji, drawn by label."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gdlbook import load, to_tensor
+from gdlbook.families import GAN
+from gdlbook.generative.framework import linear_probe, spread, two_sample_test
+from recipes.recipe import Recipe
+
+
+def pictures(name: str, part: str) -> tuple[Tensor, Tensor]:
+    """Return pictures (n, channels, rows, columns) from 0 to 1, and their kinds (n,)."""
+    shown = getattr(load(name), part)
+    return to_tensor(shown.x), torch.from_numpy(shown.y).long()
+
+
+def kinds(name: str) -> list[str]:
+    """Return the names of the kinds."""
+    return list(load(name).class_names)
+
+
+def figures(name: str, model: Any) -> dict[str, float]:
+    """Draw as many pictures of each kind as the test part has, and judge them."""
+    (train, y), (x, kind) = pictures(name, "train"), pictures(name, "test")
+    drawn = model.sample(len(x), label=kind)
+    return {
+        "share of samples that a linear classifier names right": linear_probe(
+            train, y, drawn, kind
+        ),
+        "share of the test part that it names right": linear_probe(train, y, x, kind),
+        "two-sample test, accuracy": two_sample_test(x, drawn).accuracy,
+        "spread relative to the test part": spread(drawn, x),
+    }
+
+
+RECIPES = [
+    Recipe(
+        kind=GAN,
+        name="fashion",
+        model={
+            "shape": [1, 28, 28],
+            "class_names": kinds("fashion"),
+        },
+        data=lambda: pictures("fashion", "train"),
+        figures=lambda model: figures("fashion", model),
+        steps=6000,
+        batch_size=64,
+        learning_rate=1e-3,
+    ),
+    Recipe(
+        kind=GAN,
+        name="emoji",
+        model={
+            "shape": [3, 32, 32],
+            "latent_size": 20,
+            "width": 16,
+            "class_names": kinds("emoji"),
+        },
+        data=lambda: pictures("emoji", "train"),
+        figures=lambda model: figures("emoji", model),
+        steps=6000,
+        batch_size=64,
+        learning_rate=1e-3,
+    ),
+]
