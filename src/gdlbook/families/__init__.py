@@ -5,6 +5,7 @@ from typing import Any
 
 _HOME = {
     "CausalTransformer": "autoregressive",
+    "GAN": "gan",
     "MADE": "autoregressive",
     "PixelCNN": "autoregressive",
     "RealNVP": "flow",
