@@ -12,9 +12,9 @@ from recipes.recipe import Recipe
 
 
 def pictures(name: str, part: str) -> tuple[Tensor, Tensor]:
-    """Return pictures (n, channels, rows, columns) from 0 to 1, and their kinds (n,)."""
+    """Return pictures from 0 to 1, channels first, and their kinds (n,)."""
     shown = getattr(load(name), part)
-    return to_tensor(shown.x), torch.from_numpy(shown.y).long()
+    return to_tensor(shown.x), torch.tensor(shown.y)
 
 
 def kinds(name: str) -> list[str]:
@@ -42,13 +42,14 @@ RECIPES = [
         name="fashion",
         model={
             "shape": [1, 28, 28],
+            "penalty": 2,
             "class_names": kinds("fashion"),
         },
         data=lambda: pictures("fashion", "train"),
         figures=lambda model: figures("fashion", model),
-        steps=6000,
+        steps=3500,
         batch_size=64,
-        learning_rate=1e-3,
+        learning_rate=5e-4,
     ),
     Recipe(
         kind=GAN,
@@ -56,13 +57,13 @@ RECIPES = [
         model={
             "shape": [3, 32, 32],
             "latent_size": 20,
-            "width": 16,
+            "penalty": 2,
             "class_names": kinds("emoji"),
         },
         data=lambda: pictures("emoji", "train"),
         figures=lambda model: figures("emoji", model),
-        steps=6000,
+        steps=3500,
         batch_size=64,
-        learning_rate=1e-3,
+        learning_rate=5e-4,
     ),
 ]

@@ -60,9 +60,7 @@ def test_the_generators_losses_are_cross_entropies_of_torch():
     loss = {
         name: drawn_alike(lambda m=m: m.generator_loss(x)) for name, m in both.items()
     }
-    fake = both["saturating"].logit(
-        drawn_alike(lambda: both["saturating"].sample(40))
-    )
+    fake = both["saturating"].logit(drawn_alike(lambda: both["saturating"].sample(40)))
     down, up = (cross_entropy(fake, target(40)) for target in (torch.zeros, torch.ones))
     assert loss["saturating"].item() == pytest.approx(-down.item(), rel=1e-6)
     assert loss["non-saturating"].item() == pytest.approx(up.item(), rel=1e-6)
@@ -150,9 +148,9 @@ def test_the_penalty_of_a_plane_is_its_squared_slope_and_trains_it():
 
 def test_the_penalty_enters_with_half_its_weight_on_a_quarter_of_the_batch():
     x = torch.randn(16, 2, generator=seeded())
+    models = plane(penalty=0), plane(penalty=3)
     without, with_it = (
-        drawn_alike(lambda m=plane(penalty=p): m.discriminator_loss(x))
-        for p in (0, 3)
+        drawn_alike(lambda m=m: m.discriminator_loss(x)) for m in models
     )
     expected = 1.5 * plane().gradient_penalty(x[:4])
     assert (with_it - without).item() == pytest.approx(expected.item(), rel=1e-4)
@@ -300,6 +298,20 @@ def test_pictures_have_both_losses(pictures):
         assert all(g.isfinite().all() for g in gradients)
 
 
+def test_the_scale_of_the_layers_before_a_norm_does_not_matter():
+    model = GAN((1, 28, 28), width=4)
+    z = torch.randn(3, 32, generator=seeded())
+    before = model.decode(z)
+    layers = list(model.generator)
+    norms = [i for i, layer in enumerate(layers) if isinstance(layer, nn.GroupNorm)]
+    assert len(norms) == 3
+    with torch.no_grad():
+        for layer in layers[: norms[-1]]:
+            if isinstance(layer, nn.Linear | nn.Conv2d):
+                layer.weight *= 50
+    assert torch.allclose(model.decode(z), before, atol=1e-3)
+
+
 def test_another_seed_is_another_model():
     first, again, other = (plane(seed=s).state_dict() for s in (0, 0, 1))
     assert all(torch.equal(first[name], again[name]) for name in first)
@@ -338,6 +350,10 @@ def test_it_has_no_encoder():
             r"z has shape \(3, 2\); expected \(n, 8\)",
         ),
         (lambda: plane().logit(torch.zeros(3, 3)), r"x has shape \(3, 3\)"),
+        (
+            lambda: GAN((1, 4, 4), width=2).logit(torch.full((1, 1, 4, 4), 255.0)),
+            "x runs from 255 to 255; expected numbers from 0 to 1",
+        ),
         (lambda: plane().logit(torch.full((1, 2), math.nan)), "x holds 2 of 2 numbers"),
         (
             lambda: plane().discriminator_loss(
@@ -355,7 +371,10 @@ def test_bad_input_gets_its_sentence(call, sentence):
 @pytest.mark.parametrize(
     ("call", "sentence"),
     [
-        (lambda m: m.sample(2, label="up"), "no label 'up'; there are left, right, top"),
+        (
+            lambda m: m.sample(2, label="up"),
+            "no label 'up'; there are left, right, top",
+        ),
         (lambda m: m.sample(2, label=3), "no label 3; there are 0 to 2"),
         (lambda m: m.sample(2, label=torch.zeros(3).long()), r"label has shape \(3,\)"),
         (lambda m: m.decode(torch.zeros(2, 8)), "label is None, but this model draws"),

@@ -21,6 +21,7 @@ Label = str | int | Tensor
 UNITS = (64, 64, 64)  # of the hidden layers of the networks for vectors
 WAVES = (1.0, 2.0, 4.0)  # spreads of their frequencies, in radians per unit
 EACH = 11  # directions of each spread
+DENSE = 128  # features of a picture
 
 
 class GAN(GenerativeModel):
@@ -64,9 +65,9 @@ class GAN(GenerativeModel):
         shape: Sequence[int],
         *,
         latent_size: int | None = None,
-        width: int = 24,
+        width: int = 16,
         loss: Literal["non-saturating", "saturating"] = "non-saturating",
-        penalty: float = 1.0,
+        penalty: float = 0.3,
         class_names: Sequence[str] = (),
         seed: int = 0,
     ) -> None:
@@ -144,9 +145,11 @@ class GAN(GenerativeModel):
 
         Raises:
             TypeError: x or label of another kind.
-            ValueError: A shape that does not fit, NaN, or an unknown label.
+            ValueError: A shape that does not fit, NaN, a pixel outside of 0 to 1, or an
+                unknown label.
         """
-        checks.observations(x, self.shape)
+        ends = {"low": 0, "high": 1} if len(self.shape) == 3 else {}
+        checks.observations(x, self.shape, **ends)
         return self._judge(x, self._kinds(label, len(x)))
 
     def discriminator_loss(self, x: Tensor, y: Tensor | None = None) -> Tensor:
@@ -294,13 +297,16 @@ def _vector_features(size: int) -> nn.Sequential:
 
 
 def _picture_features(shape: tuple[int, ...], width: int) -> nn.Sequential:
-    """Return three convolutions, each of which halves the sides."""
+    """Return three convolutions, each of which halves the sides, and a dense layer."""
+    channels, rows, columns = shape
+    places = -(-rows // 8) * -(-columns // 8)
     act = nn.LeakyReLU(0.2)
     return nn.Sequential(
-        *(nn.Conv2d(shape[0], width, 4, stride=2, padding=1), act),
+        *(nn.Conv2d(channels, width, 4, stride=2, padding=1), act),
         *(nn.Conv2d(width, 2 * width, 4, stride=2, padding=1), act),
-        *(nn.Conv2d(2 * width, 4 * width, 3, stride=2, padding=1), act),
-        nn.Flatten(),
+        *(nn.Conv2d(2 * width, 2 * width, 3, stride=2, padding=1), act),
+        # places are judged together: parts that fit alone need not fit each other
+        *(nn.Flatten(), nn.Linear(2 * width * places, DENSE), act),
     )
 
 
@@ -310,12 +316,19 @@ def _picture_generator(
     """Return a dense layer for a quarter of the sides, and three that fill them in."""
     channels, rows, columns = shape
     small = (2 * width, rows // 4, columns // 4)
+
+    def filled(read: int, made: int) -> list[nn.Module]:
+        layer = nn.Conv2d(read, made, 3, padding=1)
+        # one large step must not drive all pixels to where the sigmoid is flat
+        return [layer, nn.GroupNorm(1, made), nn.ReLU()]
+
     return nn.Sequential(
-        *(nn.Linear(inputs, prod(small)), nn.Unflatten(1, small), nn.ReLU()),
-        *(nn.Conv2d(2 * width, 2 * width, 3, padding=1), nn.ReLU()),
-        *(nn.ConvTranspose2d(2 * width, width, 4, stride=2, padding=1), nn.ReLU()),
-        # four numbers for each pixel of half the size become a square of pixels
-        *(nn.Conv2d(width, 4 * channels, 3, padding=1), nn.PixelShuffle(2)),
+        *(nn.Linear(inputs, prod(small)), nn.Unflatten(1, small)),
+        *(nn.GroupNorm(1, 2 * width), nn.ReLU(), *filled(2 * width, 2 * width)),
+        *(nn.Upsample(scale_factor=2), *filled(2 * width, width)),
+        # groups of four numbers become squares of pixels, and their seams are smoothed
+        *(nn.Conv2d(width, 16 * channels, 3, padding=1), nn.PixelShuffle(2), nn.ReLU()),
+        nn.Conv2d(4 * channels, channels, 3, padding=1),
         nn.Sigmoid(),
     )
 
