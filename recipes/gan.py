@@ -1,4 +1,4 @@
-"""Adversarial networks: pictures of clothing and emoji, drawn by label."""
+"""Adversarial networks: pictures of clothing, drawn by label."""
 
 from typing import Any
 
@@ -47,21 +47,6 @@ RECIPES = [
         },
         data=lambda: pictures("fashion", "train"),
         figures=lambda model: figures("fashion", model),
-        steps=3500,
-        batch_size=64,
-        learning_rate=5e-4,
-    ),
-    Recipe(
-        kind=GAN,
-        name="emoji",
-        model={
-            "shape": [3, 32, 32],
-            "latent_size": 20,
-            "penalty": 2,
-            "class_names": kinds("emoji"),
-        },
-        data=lambda: pictures("emoji", "train"),
-        figures=lambda model: figures("emoji", model),
         steps=3500,
         batch_size=64,
         learning_rate=5e-4,

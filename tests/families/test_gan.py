@@ -210,7 +210,7 @@ def test_a_trained_discriminator_finds_the_log_ratio():
 def test_the_two_networks_find_a_gaussian():
     means, stds = torch.tensor([2.0, -1.0]), torch.tensor([0.5, 1.0])
     x = means + stds * torch.randn(4000, 2, generator=seeded())
-    model = plane()
+    model = plane(penalty=1)
     fit(model, x, steps=800, batch_size=128, learning_rate=2e-3, anneal=True)
     drawn = model.sample(4000, generator=seeded())
     assert drawn.mean(dim=0).tolist() == pytest.approx(means.tolist(), abs=0.2)

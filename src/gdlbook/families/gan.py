@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 from math import prod
@@ -54,8 +55,9 @@ class GAN(GenerativeModel):
         ValueError: A shape that does not fit, an unknown loss, a number out of range.
 
     Source: Goodfellow and others, 2014, https://arxiv.org/abs/1406.2661. Convolutions:
-    Radford, Metz and Chintala, 2015, https://arxiv.org/abs/1511.06434. Sines and
-    cosines: Tancik and others, 2020, https://arxiv.org/abs/2006.10739.
+    Radford, Metz and Chintala, 2015, https://arxiv.org/abs/1511.06434. Norms: Wu and
+    He, 2018, https://arxiv.org/abs/1803.08494. Sines and cosines: Tancik and others,
+    2020, https://arxiv.org/abs/2006.10739.
     """
 
     density = Density.IMPLICIT
@@ -148,8 +150,9 @@ class GAN(GenerativeModel):
             ValueError: A shape that does not fit, NaN, a pixel outside of 0 to 1, or an
                 unknown label.
         """
-        ends = {"low": 0, "high": 1} if len(self.shape) == 3 else {}
-        checks.observations(x, self.shape, **ends)
+        pictures = len(self.shape) == 3
+        low, high = (0.0, 1.0) if pictures else (-math.inf, math.inf)
+        checks.observations(x, self.shape, low=low, high=high)
         return self._judge(x, self._kinds(label, len(x)))
 
     def discriminator_loss(self, x: Tensor, y: Tensor | None = None) -> Tensor:
@@ -271,6 +274,8 @@ class _Discriminator(nn.Module):
 
 class _Waves(nn.Module):
     """Vectors (n, d), followed by their sines and cosines along random directions."""
+
+    directions: Tensor
 
     def __init__(self, size: int) -> None:
         super().__init__()
