@@ -5,6 +5,7 @@ from typing import Any
 
 _HOME = {
     "CausalTransformer": "autoregressive",
+    "EnergyModel": "energy",
     "MADE": "autoregressive",
     "PixelCNN": "autoregressive",
     "RealNVP": "flow",
