@@ -17,7 +17,7 @@ def labeled(part: Part) -> tuple[Tensor, Tensor]:
 
 
 def judged(model: EnergyModel, part: Part) -> dict[str, float]:
-    """Ask for the kind of least energy, and whether a picture or its mirror is lower."""
+    """Ask for the kind of least energy, and whether turning a picture raises it."""
     x, y = labeled(part)
     kinds = range(len(model.class_names))
     each = torch.stack([model.energy(x, kind) for kind in kinds])
@@ -63,7 +63,7 @@ RECIPES = [
         },
         data=lambda: labeled(EMOJI.train),
         figures=lambda model: judged(model, EMOJI.test),
-        steps=3000,
+        steps=2500,
         batch_size=64,
         learning_rate=1e-3,
     ),

@@ -285,7 +285,10 @@ class EnergyModel(GenerativeModel):
         noise: float = 1.0,
         generator: Generator | None = None,
     ) -> Tensor:
-        """Take Langevin steps on the energy; pictures stay in their box, unadjusted.
+        """Take Langevin steps on the energy.
+
+        Pictures stay in their box; their steps are not adjusted, and neither are those
+        with another noise than 1, which all have the least size.
 
         Args:
             x: Where to start, (n, *shape).
@@ -296,16 +299,15 @@ class EnergyModel(GenerativeModel):
         """
         self._checked(x)
         y = self._kinds(label, len(x))
-        adjust = not self.pictures and noise == 1
-        box = (0.0, 1.0) if self.pictures else None
+        adjust, (least, most) = not self.pictures and noise == 1, self.size
         return langevin(
             lambda x: self._energy(x, y),
             x,
             steps,
-            self.size,
+            (least, most if adjust else least),
             adjust=adjust,
             noise=noise,
-            box=box,
+            box=(0.0, 1.0) if self.pictures else None,
             generator=generator,
         )
 
