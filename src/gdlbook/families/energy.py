@@ -201,7 +201,7 @@ class EnergyModel(GenerativeModel):
             if not self.pictures:  # units that bend all over the plane; a bell at first
                 nn.init.uniform_(first.weight, -2, 2)
                 nn.init.uniform_(first.bias, -WIDE, WIDE)
-                nn.init.zeros_(last.weight)
+                nn.init.zeros_(last.weight), nn.init.zeros_(last.bias)
             self.network = nn.Sequential(*layers, last)
             slots = -(-checks.whole("chains", chains) // self.kinds)
             start = self._start(slots * self.kinds)
