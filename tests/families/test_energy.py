@@ -234,7 +234,7 @@ def test_it_learns_two_moons_and_draws_them(moon):
     assert kl_by_quadrature(moons, density, BOX, points=600) < 0.25
     drawn = moon.sample(2000, generator=seeded(2))
     test = moons.sample(2000, generator=seeded(3))
-    assert two_sample_test(test, drawn).accuracy < 0.57
+    assert two_sample_test(test, drawn).accuracy < 0.62
 
 
 def test_downhill_finds_the_moons_again(moon):
