@@ -8,6 +8,7 @@ _HOME = {
     "MADE": "autoregressive",
     "PixelCNN": "autoregressive",
     "RealNVP": "flow",
+    "VAE": "vae",
 }
 
 __all__ = sorted(_HOME)
