@@ -1,6 +1,8 @@
 """The VAE: its bound against the exact integral, its terms against closed forms."""
 
 import math
+from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 import torch
@@ -20,6 +22,7 @@ from gdlbook.families.vae import Levels, Prior, draw, kl_to_standard_normal, log
 from gdlbook.generative.framework import Density
 
 KINDS = ("round", "square", "long")
+DIAGRAMS = Path(__file__).parents[2] / "docs/assets/diagrams"
 
 
 def seeded(seed=0):
@@ -174,7 +177,7 @@ def test_a_gaussian_likelihood_agrees_with_torch():
 
 
 def test_a_bernoulli_likelihood_agrees_with_torch():
-    model = doubles(VAE((1, 8, 8), 2, likelihood="bernoulli", hidden=(6,), filters=2))
+    model = doubles(VAE((1, 8, 8), 2, likelihood="bernoulli", hidden=(6,)))
     x = (torch.rand(5, 1, 8, 8, generator=seeded()) < 0.5).double()
     z = torch.randn(5, 2, dtype=torch.float64)
     expected = Bernoulli(model.decode(z)).log_prob(x).flatten(1).sum(dim=1)
@@ -259,7 +262,7 @@ def test_elbo_stays_below_the_density_and_importance_weighting_climbs(small):
     }
     gaps = {k: float((log_p - bound).mean()) for k, bound in repeats.items()}
     assert gaps[1] > gaps[4] + 0.005 > gaps[60] > -0.01
-    many = small.importance_weighted(x, 5000)
+    many = small.importance_weighted(x, 3000, refine=200)
     torch.testing.assert_close(many, log_p, atol=0.15, rtol=0)
 
 
@@ -269,6 +272,47 @@ def test_one_importance_sample_is_the_elbo_in_the_mean(small):
     one = small.importance_weighted(wide, 1).view(3, -1)
     elbo = small.elbo(x, samples=20_000)
     assert ((one.mean(1) - elbo).abs() < 5 * one.std(1) / math.sqrt(10_000)).all()
+
+
+def test_a_refined_guess_is_the_best_normal():
+    model, w, shift, precision, marginal = linear(latent=2)
+    x = marginal.sample((5,))
+    mean, log_std = model.refined(x, None, 1500)
+    known = (x - shift) @ w @ precision.inverse() / 0.7**2
+    torch.testing.assert_close(mean, known, atol=0.15, rtol=0)
+    # the normal without correlations that is nearest has the precisions of the diagonal
+    best = (-0.5 * precision.diagonal().log()).expand(5, 2)
+    torch.testing.assert_close(log_std, best, atol=0.15, rtol=0)
+
+
+def test_a_refined_guess_raises_the_bound_and_leaves_the_model_alone(small):
+    x = small.sample(40, generator=seeded()).double()
+    before = {name: p.clone() for name, p in small.state_dict().items()}
+    poor = VAE.example().double()  # the same, but for its encoder
+    poor.zero_grad()
+    torch.nn.init.zeros_(poor.encoder.dense2.weight)
+    many = x.repeat(50, 1)
+    with torch.no_grad():
+        rough = poor.importance_weighted(many, 1).mean().item()
+        fine = poor.importance_weighted(many, 1, refine=100).mean().item()
+        encoder = small.importance_weighted(many, 1).mean().item()
+    log_p = exact(small, x).mean().item()
+    assert rough + 1 < encoder - 0.02 < fine < log_p
+    for name, p in poor.named_parameters():
+        assert p.grad is None
+        if name != "encoder.dense2.weight":
+            assert torch.equal(p, before[name])
+
+
+def test_a_label_refines_towards_its_kind():
+    model, x = labeled(), torch.randn(3, 2, dtype=torch.float64)
+    means = [model.refined(x, torch.full((3,), y), 100)[0] for y in range(2)]
+    assert (means[0] - means[1]).abs().max() > 0.2
+    y = torch.ones(3, dtype=torch.int64)
+    torch.manual_seed(5)
+    told = model.importance_weighted(x, 300, y, refine=100)
+    every = exact(model, x, 1)
+    torch.testing.assert_close(told, every, atol=0.2, rtol=0)
 
 
 @pytest.mark.parametrize("components", [1, 3])
@@ -337,7 +381,7 @@ def test_without_a_label_the_bound_is_that_of_the_mixture():
 
     def said(label):
         torch.manual_seed(3)
-        return model.importance_weighted(x, 1500, label)
+        return model.importance_weighted(x, 1500, label, refine=200)
 
     every = torch.stack([exact(model, x, y) for y in range(3)])
     log_p = every.logsumexp(0) - math.log(3)
@@ -385,7 +429,7 @@ def test_it_says_that_it_knows_a_bound():
 
 
 def test_decode_gives_means_and_sample_draws():
-    model = VAE((1, 8, 8), 3, likelihood="bernoulli", hidden=(8,), filters=2)
+    model = VAE((1, 8, 8), 3, likelihood="bernoulli", hidden=(8,))
     z = torch.randn(5, 3, generator=seeded())
     means, drawn = model.decode(z), model.sample(5, generator=seeded())
     assert means.shape == drawn.shape == (5, 1, 8, 8)
@@ -394,7 +438,7 @@ def test_decode_gives_means_and_sample_draws():
 
 
 def test_draws_of_pixels_have_the_chance_that_decode_tells():
-    model = doubles(VAE((1, 4, 4), 1, likelihood="bernoulli", hidden=(4,), filters=1))
+    model = doubles(VAE((1, 4, 4), 1, likelihood="bernoulli", hidden=(4,)))
     given = model.float().decoder(torch.full((20_000, 1), 0.3))[:, None]
     share = model.likelihood.sample(given.detach(), seeded()).mean(dim=0)
     chance = model.decode(torch.full((1, 1), 0.3))[0]
@@ -402,7 +446,7 @@ def test_draws_of_pixels_have_the_chance_that_decode_tells():
 
 
 def test_color_pictures_of_levels_are_drawn_as_levels():
-    model = VAE((3, 8, 8), 4, likelihood="levels", hidden=(8,), filters=2)
+    model = VAE((3, 8, 8), 4, likelihood="levels", hidden=(8,))
     x = model.sample(4, generator=seeded())
     assert x.shape == (4, 3, 8, 8)
     assert model.elbo(x).shape == (4,)
@@ -415,7 +459,7 @@ def test_the_seed_makes_the_weights():
         assert torch.equal(p, again.state_dict()[name])
     assert not torch.equal(first.prior.means, other.prior.means)
     assert not torch.equal(first.encoder.dense1.weight, other.encoder.dense1.weight)
-    assert not torch.equal(first.decoder[0].weight, other.decoder[0].weight)
+    assert not torch.equal(first.decoder.dense1.weight, other.decoder.dense1.weight)
 
 
 @pytest.mark.parametrize("components", [1, 8])
@@ -438,11 +482,6 @@ def test_fit_raises_the_bound(components):
         (lambda: VAE(2, 2), TypeError, "shape is 2; expected whole numbers"),
         (lambda: VAE((2,), 2, hidden=()), TypeError, r"hidden is \(\); expected whole"),
         (lambda: VAE((2,), 2, components=0), ValueError, "components is 0; expected 1"),
-        (
-            lambda: VAE((1, 8, 8), 2, filters=0),
-            ValueError,
-            "filters is 0; expected 1 or more",
-        ),
         (
             lambda: VAE((2,), 2, likelihood="poisson"),
             ValueError,
@@ -478,7 +517,7 @@ def test_a_model_that_cannot_be_made_says_why(make, kind, sentence):
 def test_observations_outside_the_sample_space_are_refused(
     likelihood, x, sentence, verb
 ):
-    model = VAE((1, 8, 8), 2, likelihood=likelihood, hidden=(4,), filters=1)
+    model = VAE((1, 8, 8), 2, likelihood=likelihood, hidden=(4,))
     with pytest.raises(ValueError, match=sentence):
         getattr(model, verb)(x)
 
@@ -491,6 +530,11 @@ def test_observations_outside_the_sample_space_are_refused(
             lambda m, x: m.importance_weighted(x, 1.5),
             TypeError,
             r"samples is 1\.5; expected a whole",
+        ),
+        (
+            lambda m, x: m.importance_weighted(x, 2, refine=-1),
+            ValueError,
+            "refine is -1; expected 0 or more",
         ),
         (
             lambda m, x: m.elbo(x, "oval"),
@@ -524,3 +568,26 @@ def test_bad_calls_get_their_sentence(call, kind, sentence):
 def test_a_label_for_a_model_without_kinds_gets_its_sentence():
     with pytest.raises(ValueError, match="made without class_names and knows no kinds"):
         VAE((2,), 2).elbo(torch.zeros(3, 2), "round")
+
+
+# --------------------------------------------------------------------- the diagrams
+
+
+def test_the_cross_falls_into_clouds_and_between_points():
+    tree = ElementTree.parse(DIAGRAMS / "vae-clouds.svg")
+    parts = {e.get("data-part"): list(e) for e in tree.iter() if e.get("data-part")}
+
+    def cross(part):
+        (at,) = (e.get("data-cross") for e in part if e.get("data-cross"))
+        return [float(number) for number in at.split()]
+
+    def inside(e, at, reach=1.0):
+        cx, cy = float(e.get("cx")), float(e.get("cy"))
+        rx, ry = (float(e.get(r) or e.get("r")) for r in ("rx", "ry"))
+        return math.hypot((at[0] - cx) / rx, (at[1] - cy) / ry) < reach
+
+    clouds = [e for e in parts["clouds"] if e.get("data-cloud")]
+    assert len(clouds) == 14
+    assert sum(inside(e, cross(parts["clouds"])) for e in clouds) >= 2
+    points = [e for e in parts["points"] if e.get("data-code")]
+    assert not any(inside(e, cross(parts["points"]), reach=8) for e in points)
