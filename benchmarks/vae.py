@@ -39,7 +39,7 @@ try:
 except ImportError as missing:
     sys.exit(f"the peer is missing ({missing}); pip install pythae pydantic")
 
-SECONDS, BATCH, DRAWS = 60.0, 128, 200
+SECONDS, BATCH, DRAWS = 40.0, 128, 200
 Encode = Callable[[Tensor], tuple[Tensor, Tensor]]
 LogLikelihood = Callable[[Tensor, Tensor], Tensor]
 

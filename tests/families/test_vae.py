@@ -1,6 +1,8 @@
 """The VAE: its bound against the exact integral, its terms against closed forms."""
 
+import json
 import math
+import re
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -23,6 +25,7 @@ from gdlbook.generative.framework import Density
 
 KINDS = ("round", "square", "long")
 DIAGRAMS = Path(__file__).parents[2] / "docs/assets/diagrams"
+WEIGHTS = Path(__file__).parents[2] / "src/gdlbook/weights"
 
 
 def seeded(seed=0):
@@ -591,3 +594,17 @@ def test_the_cross_falls_into_clouds_and_between_points():
     assert sum(inside(e, cross(parts["clouds"])) for e in clouds) >= 2
     points = [e for e in parts["points"] if e.get("data-code")]
     assert not any(inside(e, cross(parts["points"]), reach=8) for e in points)
+
+
+# ------------------------------------------------------------------- told on the page
+
+
+def test_the_page_tells_the_figures_of_the_record():
+    page = (DIAGRAMS.parents[1] / "families/vae.md").read_text("utf-8")
+    told = re.search(r"has (\S+) nats by\s+the encoder's guess and (\S+) refined", page)
+    record = json.loads((WEIGHTS / "vae-fashion.json").read_text("utf-8"))
+    _, by_encoder, refined = record["figures"].values()
+    assert [float(number) for number in told.groups()] == [
+        pytest.approx(by_encoder, abs=0.06),
+        pytest.approx(refined, abs=0.06),
+    ]
