@@ -10,6 +10,10 @@ fit into it is measured first, on a few steps.
 
 The figure is that of the importance-weighted bound with 200 draws on every fourth test
 picture, computed by one function for both.
+
+When this was written the peer had 128.2 nats after 22 s, and the book 161.7, 143.9 and
+130.6 after a quarter, a half and all of that: it did not reach the peer. Its decoder's
+convolutions make a step dearer than the peer's dense layers at this size.
 """
 
 import contextlib
