@@ -425,8 +425,9 @@ class VAE(GenerativeModel):
             adam = torch.optim.Adam(q)
             for step in range(steps):
                 adam.param_groups[0]["lr"] = 0.05 * (1 - step / steps)
-                z = draw(*q)
-                bound = self.reconstruction(x, z) - self.divergence(z, *q, y)
+                z = draw(q[0], q[1])
+                kl = self.divergence(z, q[0], q[1], y)
+                bound = self.reconstruction(x, z) - kl
                 q[0].grad, q[1].grad = torch.autograd.grad(-bound.sum(), q)
                 adam.step()
         return q[0].detach(), q[1].detach()
