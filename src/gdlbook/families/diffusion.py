@@ -80,7 +80,7 @@ class DDPM(GenerativeModel):
         steps: $T$; not asked for if betas are given one by one.
         betas: A `schedule` by name, or the share of noise of every step.
         target: What the network is asked for: the "noise", the "data", or the
-            "velocity", a mixture of both that is of one size at every step.
+            "velocity", a mixture of both whose slips are never blown up in $\hat x_0$.
         sizes: Units of the hidden layers; for pictures, channels at half and at a
             quarter of the side, multiples of 8.
         class_names: Of the kinds, for a model that can be asked for one.
@@ -274,8 +274,9 @@ class DDPM(GenerativeModel):
     def elbo(self, x: Tensor, label: Label = None) -> Tensor:
         r"""Return a lower bound on the log density of x, in nats, (n,).
 
-        $$\begin{aligned} \log p_\theta(x_0) \ge{}
-        & \E_q \log p_\theta(x_0 \mid x_1) - \sum_{t > 1} \E_q \KL(q_t, p_t) \\
+        $$\begin{aligned} \log p_\theta(x_0) & \\
+        {}\ge{} & \E_q \log p_\theta(x_0 \mid x_1) \\
+        & - \sum_{t > 1} \E_q \KL(q_t, p_t) \\
         & - \KL\bigl(q(x_T \mid x_0), \mathcal N(0, I)\bigr) \end{aligned}$$
 
         Here $q_t = q(x_{t-1} \mid x_t, x_0)$ is the true step back, and
