@@ -156,7 +156,7 @@ class GAN(GenerativeModel):
         return self._judge(x, self._kinds(label, len(x)))
 
     def discriminator_loss(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        r"""Return the cross-entropy of telling a batch from as many samples, in nats.
+        r"""Return twice the mean cross-entropy, batch against as many samples, in nats.
 
         $$-\E_{x \sim \Pdata}[\log D(x)] - \E_{x \sim \Pmodel}[\log(1 - D(x))]$$
 
@@ -177,7 +177,7 @@ class GAN(GenerativeModel):
 
         $$\E_{x \sim \Pdata} \lVert \nabla_x \ell(x) \rVert^2$$
 
-        Source: Mescheder, Geiger and Nowozin, 2018, section 4.1,
+        Source: Mescheder, Geiger and Nowozin, 2018,
         https://arxiv.org/abs/1801.04406
         """
         x = x.detach().clone().requires_grad_()
@@ -324,7 +324,7 @@ def _picture_generator(
 
     def filled(read: int, made: int) -> list[nn.Module]:
         layer = nn.Conv2d(read, made, 3, padding=1)
-        # one large step must not drive all pixels to where the sigmoid is flat
+        # one large step is less likely to drive all pixels to where the sigmoid is flat
         return [layer, nn.GroupNorm(1, made), nn.ReLU()]
 
     return nn.Sequential(
