@@ -58,7 +58,7 @@ def draw(mean: Tensor, log_std: Tensor) -> Tensor:
     What is random does not depend on the parameters, so gradients with respect to them
     pass through the draw.
 
-    Source: Kingma and Welling (2013), section 2.4, https://arxiv.org/abs/1312.6114
+    Source: Kingma and Welling (2013), https://arxiv.org/abs/1312.6114
     """
     return mean + log_std.exp() * torch.randn_like(mean)
 
@@ -172,17 +172,17 @@ class Bernoulli(nn.Module):
 class Levels(nn.Module):
     r"""Pixels of 256 levels, k / 255: a logistic curve, cut into as many pieces.
 
-    $$P(x_j \mid z) = F\!\left(\frac{x_j + h - \mu_j}{s_j}\right)
-      - F\!\left(\frac{x_j - h - \mu_j}{s_j}\right), \quad h = \frac{1}{510},$$
+    $$P(x_j \mid z) = F\!\left(\frac{x_j + h - c_j}{s_j}\right)
+      - F\!\left(\frac{x_j - h - c_j}{s_j}\right), \quad h = \frac{1}{510},$$
 
     where $F$ is the sigmoid; the first piece reaches down, and the last one up, to
     infinity. These are probabilities, not densities, so that they can be told in bits
     per dimension.
 
-    Source: Salimans and others (2017), section 2.1, https://arxiv.org/abs/1701.05517
+    Source: Salimans and others (2017), https://arxiv.org/abs/1701.05517
     """
 
-    outputs = 2  # mu and log s
+    outputs = 2  # c and log s
 
     def __init__(self, shape: Sequence[int]) -> None:
         super().__init__()
@@ -226,7 +226,7 @@ class Levels(nn.Module):
         return (255 * x).round().clamp(0, 255) / 255
 
     def _bounded(self, given: Tensor) -> tuple[Tensor, Tensor]:
-        """Return mu and log s, which starts at a tenth and stays above 1/3000."""
+        """Return c and log s, which starts at a tenth and stays above 1/3000."""
         mean, log_scale = given.unbind(1)
         return mean + 0.5, (log_scale - 2.3).clamp(-8.0, 3.0)
 
@@ -398,7 +398,7 @@ class VAE(GenerativeModel):
             TypeError: As `elbo`.
             ValueError: As `elbo`, or refine is negative.
 
-        Source: Burda, Grosse and Salakhutdinov (2016), equation 8,
+        Source: Burda, Grosse and Salakhutdinov (2016),
         https://arxiv.org/abs/1509.00519
         """
         x, y = self._checked(x, label, samples)
