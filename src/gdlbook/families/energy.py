@@ -44,13 +44,14 @@ def langevin(
 ) -> Tensor:
     r"""Walk downhill in noise, so that x comes to be spread as exp(-energy).
 
-    $$x' = x - \tfrac{1}{2} \varepsilon^2 \nabla E(x) + \varepsilon z,
-      \qquad z \sim \mathcal{N}(0, I)$$
+    $$x' = x - \tfrac{1}{2} \varepsilon^2 \nabla E(x) + \varepsilon z$$
 
-    Adjusted, a step is taken with probability $\min(1, r)$ only, else x stays,
+    with $z \sim \mathcal{N}(0, I)$. Adjusted, a step is taken with probability
+    $\min(1, r)$ only, else x stays,
 
-    $$r = \frac{e^{-E(x')} \, q(x \mid x')}{e^{-E(x)} \, q(x' \mid x)},
-      \qquad q(x' \mid x) = \mathcal{N}(x'; x - \tfrac{1}{2} \varepsilon^2 \nabla E(x),
+    $$r = \frac{e^{-E(x')} \, q(x \mid x')}{e^{-E(x)} \, q(x' \mid x)},$$
+
+    $$q(x' \mid x) = \mathcal{N}(x'; x - \tfrac{1}{2} \varepsilon^2 \nabla E(x),
       \varepsilon^2 I).$$
 
     Args:
@@ -59,8 +60,8 @@ def langevin(
         steps: How many.
         size: Least and largest $\varepsilon$; each step of each walk draws its own,
             evenly on a logarithmic scale.
-        adjust: Whether steps are accepted or refused (Metropolis); without, the walk is
-            off by an error that shrinks with the step.
+        adjust: Whether steps are accepted or refused (Metropolis, Hastings); without,
+            the walk is off by an error that shrinks with the step.
         noise: What z is multiplied by; 0 goes downhill only. Adjusted walks need 1.
         box: Numbers that leave this range are set to its ends.
         generator: Where the randomness comes from; without one, torch's own.
@@ -131,7 +132,9 @@ def roughness(x: Tensor) -> Tensor:
 class EnergyModel(GenerativeModel):
     r"""A network whose output is an energy: low where the data are.
 
-    $$p(x) = \frac{e^{-E(x)}}{Z}, \qquad Z = \int e^{-E(x)} \, dx$$
+    $$p(x) = \frac{e^{-E(x)}}{Z},$$
+
+    $$Z = \int e^{-E(x)} \, dx$$
 
     Numbers in a list: $E(x) = f(x) + |x / 4|^2 / 2$, so that $Z$ is finite, and the
     model begins as a wide bell. Pictures have pixels from 0 to 1; beside them the
@@ -139,8 +142,9 @@ class EnergyModel(GenerativeModel):
 
     With class_names there is an output for each kind, the joint energy $E(x, y)$:
 
-    $$p(x, y) = \frac{e^{-E(x, y)}}{Z}, \qquad
-      E(x) = -\log \sum_y e^{-E(x, y)}.$$
+    $$p(x, y) = \frac{e^{-E(x, y)}}{Z},$$
+
+    $$E(x) = -\log \sum_y e^{-E(x, y)}.$$
 
     Args:
         shape: That of one observation, (d,), or (channels, rows, columns) with rows and
