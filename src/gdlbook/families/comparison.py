@@ -412,7 +412,8 @@ def record(name: str) -> list[Row]:
 
 def drawn(name: str) -> dict[str, Tensor]:
     """Return samples of the models of `record`, by kind: whole gray levels, uint8."""
-    return load(FOLDER.joinpath(f"{stem(name)}.safetensors").read_bytes())
+    found = load(FOLDER.joinpath(f"{stem(name)}.safetensors").read_bytes())
+    return {entry.kind: found[entry.kind] for entry in ENTRIES[name]}
 
 
 def stem(name: str) -> str:
