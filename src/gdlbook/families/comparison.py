@@ -313,7 +313,13 @@ def _range(value: Callable[[Row], float | None], form: str) -> Cell:
 def _judged(value: Callable[[Row], float | None], form: str) -> Cell:
     """Return a column of costs, marked where the model has only a bound."""
     plain = _range(value, form)
-    return lambda rows: "< " * (rows[0].says == "bound") + plain(rows)
+
+    def cell(rows: Sequence[Row]) -> str:
+        said = plain(rows)
+        bound = rows[0].says == "bound" and said != "-"
+        return f"< {said}" if bound else said
+
+    return cell
 
 
 def _cost(row: Row) -> float | None:
@@ -339,7 +345,7 @@ COLUMNS: dict[str, Cell] = {
     "spread": _range(lambda row: row.spread, "{:.2f}"),
     "copying": _range(lambda row: row.copying, "{:.2f}"),
     "probe": _range(lambda row: row.probe, "{:.2f}"),
-    "64 samples": _range(lambda row: 1000 * row.sampling, "{:,.0f} ms"),
+    "ms for 64": _range(lambda row: 1000 * row.sampling, "{:,.1f}"),
     "parameters": _range(lambda row: row.parameters, "{:,}"),
     "steps": _range(lambda row: row.steps, "{:,}"),
     "seconds": _range(lambda row: row.training, "{:.0f}"),
