@@ -1,14 +1,19 @@
 """Named things by two figures that pull against each other."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import matplotlib.pyplot as plt
+import numpy as np
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from gdlbook.plot.inputs import finite
 from gdlbook.plot.look import ACCENT, INK, SMALL, WIDTH, styled
 
-APART = 0.06  # of the height: labels closer than this would run into each other
+POINTS = 200  # of height of the axes: what a label must be moved is counted in points
+LINE_HEIGHT = 15
+NEIGHBORS = 0.7  # of a power of ten: marks as close as this could share a label
 
 
 @styled
@@ -39,19 +44,26 @@ def rivals(
     axes.set(xlabel=xlabel, ylabel=ylabel)
     axes.margins(x=0.08, y=0.14)
     middle = (x.min() * x.max()) ** 0.5
-    height = max(float(y.max() - y.min()), 1e-9)
-    taken: list[float] = []
-    for i in sorted(range(len(places)), key=lambda i: y[i]):
-        near = sum(abs(y[i] - other) < APART * height for other in taken)
-        taken.append(float(y[i]))
+    for i, up in _lifted(np.log10(x), y).items():
         left = x[i] <= middle
         axes.annotate(
             list(places)[i],
             (x[i], y[i]),
-            xytext=(9 if left else -9, 4 + 11 * near),
+            xytext=(9 if left else -9, up),
             textcoords="offset points",
             ha="left" if left else "right",
+            va="center",
             color=INK,
             size=SMALL,
         )
     return figure
+
+
+def _lifted(x: NDArray[Any], y: NDArray[Any]) -> dict[int, float]:
+    """Return how many points each label is lifted, so that neighbors stay apart."""
+    heights = y / max(float(np.ptp(y)), 1e-9) * POINTS / 1.3
+    at: dict[int, float] = {}
+    for i in np.argsort(heights, kind="stable").tolist():
+        below = [at[j] for j in at if abs(x[i] - x[j]) < NEIGHBORS]
+        at[i] = max([heights[i], *(b + LINE_HEIGHT for b in below)])
+    return {i: at[i] - heights[i] for i in at}
