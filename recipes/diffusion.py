@@ -5,7 +5,8 @@ from math import log
 import torch
 from torch import Tensor
 
-from gdlbook.data import Part, load, to_tensor
+from gdlbook._compare.worlds import colors
+from gdlbook.data import Part, load
 from gdlbook.families import DDPM
 from recipes.recipe import Recipe
 
@@ -13,14 +14,9 @@ FASHION, EMOJI = load("fashion"), load("emoji")
 KINDS = ("face", "hand")  # of ten; the others need a larger network
 
 
-def labeled(part: Part) -> tuple[Tensor, Tensor]:
-    """Return pictures from 0 to 1, channels first, and their kinds (n,)."""
-    return to_tensor(part.x), torch.tensor(part.y)
-
-
 def faces_and_hands(part: Part) -> tuple[Tensor, Tensor]:
     """Return the pictures of KINDS, and which of these each is, (n,)."""
-    x, y = labeled(part)
+    x, y = colors(part)
     number = torch.full((len(EMOJI.class_names),), -1)
     number[[EMOJI.class_names.index(name) for name in KINDS]] = torch.arange(len(KINDS))
     return x[number[y] >= 0], number[y][number[y] >= 0]
@@ -39,8 +35,8 @@ RECIPES = [
         kind=DDPM,
         name="fashion",
         model={"shape": [1, 28, 28], "class_names": list(FASHION.class_names)},
-        data=lambda: labeled(FASHION.train),
-        figures=lambda model: bits(model, *labeled(FASHION.test)),
+        data=lambda: colors(FASHION.train),
+        figures=lambda model: bits(model, *colors(FASHION.test)),
         steps=4000,
         batch_size=64,
         learning_rate=2e-3,

@@ -1,24 +1,19 @@
 """Energy models of Fashion-MNIST and of emoji, one output for each kind."""
 
 import torch
-from torch import Tensor
 
 from gdlbook import load
-from gdlbook.data import Part, to_tensor
+from gdlbook._compare.worlds import colors
+from gdlbook.data import Part
 from gdlbook.families.energy import EnergyModel
 from recipes.recipe import Recipe
 
 FASHION, EMOJI = load("fashion"), load("emoji")
 
 
-def labeled(part: Part) -> tuple[Tensor, Tensor]:
-    """Return pictures from 0 to 1, channels first, and their kinds (n,)."""
-    return to_tensor(part.x), torch.tensor(part.y).long()
-
-
 def judged(model: EnergyModel, part: Part) -> dict[str, float]:
     """Ask for the kind of least energy, and whether turning a picture raises it."""
-    x, y = labeled(part)
+    x, y = colors(part)
     kinds = range(len(model.class_names))
     each = torch.stack([model.energy(x, kind) for kind in kinds])
     turned = model.energy(x) < model.energy(x.flip(-2))
@@ -44,7 +39,7 @@ RECIPES = [
             "magnitude": 0.1,
             "class_names": list(FASHION.class_names),
         },
-        data=lambda: labeled(FASHION.train),
+        data=lambda: colors(FASHION.train),
         figures=lambda model: judged(model, FASHION.test),
         steps=8000,
         batch_size=64,
@@ -61,7 +56,7 @@ RECIPES = [
             "magnitude": 0.1,
             "class_names": list(EMOJI.class_names),
         },
-        data=lambda: labeled(EMOJI.train),
+        data=lambda: colors(EMOJI.train),
         figures=lambda model: judged(model, EMOJI.test),
         steps=2500,
         batch_size=64,

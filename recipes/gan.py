@@ -2,19 +2,11 @@
 
 from typing import Any
 
-import torch
-from torch import Tensor
-
-from gdlbook import load, to_tensor
+from gdlbook import load
+from gdlbook._compare.worlds import colors
 from gdlbook.families import GAN
 from gdlbook.generative.framework import linear_probe, spread, two_sample_test
 from recipes.recipe import Recipe
-
-
-def pictures(name: str, part: str) -> tuple[Tensor, Tensor]:
-    """Return pictures from 0 to 1, channels first, and their kinds (n,)."""
-    shown = getattr(load(name), part)
-    return to_tensor(shown.x), torch.tensor(shown.y)
 
 
 def kinds(name: str) -> list[str]:
@@ -24,7 +16,7 @@ def kinds(name: str) -> list[str]:
 
 def figures(name: str, model: Any) -> dict[str, float]:
     """Draw as many pictures of each kind as the test part has, and judge them."""
-    (train, y), (x, kind) = pictures(name, "train"), pictures(name, "test")
+    (train, y), (x, kind) = colors(load(name).train), colors(load(name).test)
     drawn = model.sample(len(x), label=kind)
     return {
         "share of samples that a linear classifier names right": linear_probe(
@@ -45,7 +37,7 @@ RECIPES = [
             "penalty": 2,
             "class_names": kinds("fashion"),
         },
-        data=lambda: pictures("fashion", "train"),
+        data=lambda: colors(load("fashion").train),
         figures=lambda model: figures("fashion", model),
         steps=3500,
         batch_size=64,

@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor
 
-from gdlbook.data import load, to_tensor
+from gdlbook._compare.worlds import black_and_white
+from gdlbook.data import load
 from gdlbook.families import VAE
 from recipes.recipe import Recipe
 
@@ -11,18 +12,12 @@ FASHION = load("fashion")
 SHOES = ("Sandal", "Sneaker", "Ankle boot")
 
 
-def black_and_white(x: Tensor) -> Tensor:
-    """Return the pixels that are more than half white as 1, the others as 0."""
-    return (x > 0.5).float()
-
-
 def labeled() -> tuple[Tensor, Tensor]:
     """Return the training part and its labels, with mirror images of 7 of 10 kinds.
 
     Shoes point to the left in all pictures; everything else looks as well in a mirror.
     """
-    x = black_and_white(to_tensor(FASHION.train.x))
-    y = torch.tensor(FASHION.train.y).long()
+    x, y = black_and_white(FASHION.train)
     pointing = [name in SHOES for name in FASHION.class_names]
     even = ~torch.tensor(pointing)[y]
     return torch.cat([x, x[even].flip(3)]), torch.cat([y, y[even]])
@@ -33,15 +28,9 @@ def pictures() -> Tensor:
     return labeled()[0]
 
 
-def test_part() -> tuple[Tensor, Tensor]:
-    """Return the test part with its labels."""
-    x = black_and_white(to_tensor(FASHION.test.x))
-    return x, torch.tensor(FASHION.test.y).long()
-
-
 def judged(model: VAE) -> dict[str, float]:
     """Return the bounds on the test part, of a model without labels."""
-    x, _ = test_part()
+    x, _ = black_and_white(FASHION.test)
     tighter = model.importance_weighted(x[::4], 200)
     refined = model.importance_weighted(x[::4], 200, refine=100)
     return {
@@ -55,7 +44,7 @@ def judged(model: VAE) -> dict[str, float]:
 
 def judged_by_label(model: VAE) -> dict[str, float]:
     """Return the bound on the test part given its labels."""
-    x, y = test_part()
+    x, y = black_and_white(FASHION.test)
     return {
         "negative ELBO given the label, nats": -float(model.elbo(x, y).mean()),
         "negative ELBO without it, nats": -float(model.elbo(x).mean()),
