@@ -2,7 +2,9 @@
 
 import json
 import math
+import re
 import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -40,6 +42,7 @@ from recipes.comparison import RECIPES
 
 every_world = pytest.mark.parametrize("name", list(WORLDS))
 every_contest = pytest.mark.parametrize("contest", RECIPES, ids=lambda c: c.name)
+DIAGRAM = Path(__file__).parents[2] / "docs/assets/diagrams/comparison-race.svg"
 TEXT = {"CausalTransformer"}  # has no world here
 
 
@@ -406,6 +409,16 @@ def test_every_entry_begins_as_its_record_says(contest):
         assert losses.keys() == then["first_losses"].keys()
         for name, expected in then["first_losses"].items():
             assert losses[name] == pytest.approx(expected, rel=1e-3, abs=1e-4)
+
+
+def test_the_diagram_has_a_tick_for_some_400_steps():
+    svg = DIAGRAM.read_text("utf-8")
+    ticks = re.search(r'<path d="([^"]*)" stroke="var\(--p-model\)"', svg)[1]
+    heights = re.findall(r"M\d+ (\d+)v14", ticks)
+    drawn_ticks = [heights.count(y) for y in dict.fromkeys(heights)]
+    for entry, count in zip(ENTRIES["moons"], drawn_ticks, strict=True):
+        made = [row.steps for row in record("moons") if row.kind == entry.kind]
+        assert count * 400 == pytest.approx(sum(made) / len(made), rel=0.2)
 
 
 def test_a_contest_goes_on_where_it_was_ended(tmp_path, monkeypatch):
