@@ -164,6 +164,19 @@ def test_no_line_break_parts_a_formula_from_the_mark_behind_it(book):
     assert page.text_content().rstrip().endswith("d.")
 
 
+def test_a_formula_over_two_lines_of_a_fold_stays_in_it(book):
+    page = tree(
+        book,
+        '??? success "Solution"\n\n    Of $a =\n    b$; then\n    c.\n\n'
+        "    ```python\n    x = 1\n    ```\n",
+    )
+    (fold,) = page.xpath("//details")
+    (paragraph,) = fold.xpath("./p")
+    assert paragraph.text_content().rstrip().endswith("then\nc.")
+    assert fold.xpath(".//*[@data-snippet]")
+    assert not fold.xpath(".//pre//div")
+
+
 def test_a_formula_in_a_table_may_have_a_bar(book):
     page = tree(book, "| a | b |\n| --- | --- |\n| $p(x|y)$ | 1 |\n")
     assert [cell.text_content()[-1] for cell in page.xpath("//td")] == [")", "1"]

@@ -39,6 +39,14 @@ def test_a_style_that_formulas_repeat_is_said_once() -> None:
     )
 
 
+def test_the_source_of_a_formula_goes_though_it_has_two_lines() -> None:
+    html = page(
+        '<math xmlns="x"><semantics>1<annotation a="b">a\nb</annotation>'
+        "</semantics></math>"
+    )
+    assert html == "<math>1</math>"
+
+
 @pytest.mark.parametrize(
     ("css", "left"),
     [

@@ -81,7 +81,9 @@ class Lines(Preprocessor):
                         self.page.path, line, f"the formula {match[0]!r}: {error}"
                     ) from None
                 html = closed(html, match["close"] or "")
-                return str(self.md.htmlStash.store(html)) + "\n" * match[0].count("\n")
+                # Lines keep their number, and what follows keeps its indentation.
+                breaks = re.findall(r"\n[ \t]*", match[0])
+                return str(self.md.htmlStash.store(html)) + "".join(breaks)
 
             return FORMULA.sub(one, text)
 

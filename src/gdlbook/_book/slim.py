@@ -20,7 +20,8 @@ NAME = re.compile(r"[.#]((?:[\w-]|\\.)+)")
 # formula is for nobody to hear.
 SOURCE = re.compile(
     r'<math xmlns="[^"]*"([^>]*)><semantics>(.*?)'
-    r"<annotation [^>]*>.*?</annotation></semantics></math>"
+    r"<annotation [^>]*>.*?</annotation></semantics></math>",
+    re.DOTALL,
 )
 COLOR = re.compile(r"\[data-md-color-(?:primary|accent)=\"?([\w-]+)")
 SHORT = {  # classes that KaTeX writes hundreds of times on a page
