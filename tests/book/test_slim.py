@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from gdlbook._book import math
 from gdlbook._book.slim import page, purge, rules, slim
 
 PAGE = """<!doctype html>
@@ -37,6 +38,23 @@ def test_a_style_that_formulas_repeat_is_said_once() -> None:
         "</style></head><p style='a:b'><span class=\"x y k0\">1</span>"
         '<span class="k0">2</span><span class="k1">3</span></p>'
     )
+
+
+@pytest.mark.parametrize(
+    ("formula", "style"),
+    [
+        ("x_t", "vertical-align:-0.2143em;margin-left:0em;margin-right:0.07143em;"),
+        ("x^2", "vertical-align:0.5186em;margin-right:0.07143em;"),
+        ("x_{t-1}", "vertical-align:-0.2143em;"),
+    ],
+)
+def test_an_index_that_stands_alone_is_one_element(formula: str, style: str) -> None:
+    html = page(f"<head></head>{math.render(formula, False)}")
+    assert "vlist" not in html
+    assert 'class="kv' not in html
+    rule = ";".join(f"{part}!important" for part in style.split(";") if part)
+    assert f"font-size:0.7em!important;line-height:0!important;{rule}" in html
+    assert 'class="kvt' in page(math.render("x_t^2", False)), "two need a table"
 
 
 def test_the_source_of_a_formula_goes_though_it_has_two_lines() -> None:

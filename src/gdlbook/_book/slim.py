@@ -23,6 +23,20 @@ SOURCE = re.compile(
     r"<annotation [^>]*>.*?</annotation></semantics></math>",
     re.DOTALL,
 )
+# KaTeX hangs an index or an exponent into a table of seven elements. One that stands
+# alone needs a size and a shift: the struts say how high the line is, not the table.
+_SPAN = r'<span class="[^"]*"(?: style="[^"]*")?>'
+SCRIPT = re.compile(
+    r'<span class="msupsub"><span class="vlist-t(?: vlist-t2)?"><span class="vlist-r">'
+    r'<span class="vlist" style="[^"]*"><span style="top:(?P<top>-?[\d.]+)em;'
+    r'(?P<margins>(?:margin-\w+:-?[\d.]+em;)*)">'
+    r'<span class="pstrut" style="height:(?P<strut>[\d.]+)em;"></span>'
+    r'<span class="katex-sizing reset-size6 size3 mtight">'
+    rf"(?P<inner>(?:{_SPAN}(?:[^<]|{_SPAN}[^<]*</span>)*</span>)+)</span></span></span>"
+    r'(?:<span class="vlist-s">\u200b</span></span><span class="vlist-r">'
+    r'<span class="vlist" style="[^"]*"><span></span></span>)?</span></span></span>'
+)
+SCALE = 0.7  # of size3 to size6
 COLOR = re.compile(r"\[data-md-color-(?:primary|accent)=\"?([\w-]+)")
 SHORT = {  # classes that KaTeX writes hundreds of times on a page
     "katex-base": "kb",
@@ -95,7 +109,7 @@ def _say_once(html: str) -> str:
         name = names.setdefault(span["style"], f"k{len(names)}")
         return f'<span class="{" ".join(filter(None, (span["names"], name)))}">'
 
-    html = SOURCE.sub(r"<math\1>\2</math>", html)
+    html = SCRIPT.sub(_hung, SOURCE.sub(r"<math\1>\2</math>", html))
     html = STYLED.sub(named, html)
     html = re.sub(r'(?<=<span class=")[^"]*(?=">)', _short, html)
     rules = "".join(
@@ -103,6 +117,18 @@ def _say_once(html: str) -> str:
         for style, name in names.items()
     )
     return html.replace("</head>", f"<style>{rules}</style></head>") if rules else html
+
+
+def _hung(script: re.Match[str]) -> str:
+    """Return an index or an exponent as one element, at its size and height."""
+    up = (-float(script["top"]) - float(script["strut"])) / SCALE
+    margins = re.sub(
+        r"-?[\d.]+(?=em)",
+        lambda length: f"{float(length[0]) / SCALE:.4g}",
+        script["margins"],
+    )
+    style = f"font-size:{SCALE}em;line-height:0;vertical-align:{up:.4g}em;{margins}"
+    return f'<span class="mtight" style="{style}">{script["inner"]}</span>'
 
 
 def _short(names: re.Match[str]) -> str:
