@@ -108,3 +108,12 @@ def test_a_site_keeps_what_its_pages_and_scripts_name(tmp_path: Path) -> None:
         ':root{--shown:url("x;y");--size:1px}.md-added{mask:var(--shown)}'
     )
     assert (tmp_path / "deep/index.html").read_text() == page(PAGE)
+
+
+def test_a_single_class_of_a_site_has_no_quotes_and_is_kept(tmp_path: Path) -> None:
+    spans = '<span class="one">1</span><span class="two three">2</span>'
+    (tmp_path / "index.html").write_text(spans)
+    (tmp_path / "a.css").write_text(".one{a:b}.two{a:b}.four{a:b}")
+    slim(tmp_path)
+    assert (tmp_path / "a.css").read_text() == ".one{a:b}.two{a:b}"
+    assert (tmp_path / "index.html").read_text() == spans.replace('"one"', "one")

@@ -37,6 +37,7 @@ SCRIPT = re.compile(
     r'<span class="vlist" style="[^"]*"><span></span></span>)?</span></span></span>'
 )
 SCALE = 0.7  # of size3 to size6
+ONE_CLASS = re.compile(r'<span class="([\w-]+)">')  # HTML asks for no quotes then
 COLOR = re.compile(r"\[data-md-color-(?:primary|accent)=\"?([\w-]+)")
 SHORT = {  # classes that KaTeX writes hundreds of times on a page
     "katex-base": "kb",
@@ -65,7 +66,7 @@ def slim(site: Path) -> None:
     used: set[str] = set()
     for file in sorted(site.rglob("*.html")):
         html = page(file.read_text("utf-8"))
-        file.write_text(html, "utf-8")
+        file.write_text(ONE_CLASS.sub(r"<span class=\1>", html), "utf-8")
         for names in re.findall(r"\b(?:class|id)=\"([^\"]*)\"", html):
             used.update(names.split())
     for file in site.rglob("*.js"):
