@@ -82,8 +82,9 @@ class Lines(Preprocessor):
                     ) from None
                 html = closed(html, match["close"] or "")
                 # Lines keep their number, and what follows keeps its indentation.
-                breaks = re.findall(r"\n[ \t]*", match[0])
-                return str(self.md.htmlStash.store(html)) + "".join(breaks)
+                breaks = re.findall(r"\n[ \t]*", match[0]) or [""]
+                place = str(self.md.htmlStash.store(html))
+                return place + "\n" * (len(breaks) - 1) + str(breaks[-1])
 
             return FORMULA.sub(one, text)
 
