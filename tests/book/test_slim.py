@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,17 @@ def test_an_index_that_stands_alone_is_one_element(formula: str, style: str) -> 
     rule = ";".join(f"{part}!important" for part in style.split(";") if part)
     assert f"font-size:0.7em!important;line-height:0!important;{rule}" in html
     assert 'class="kvt' in page(math.render("x_t^2", False)), "two need a table"
+
+
+def test_the_sign_of_a_root_is_drawn_once() -> None:
+    one, two = (math.render(rf"\sqrt{{{x}}}", False) for x in "xy")
+    path = re.search(r"<path d=\"([^\"]*)\"/>", two)
+    assert path
+    assert path[0] in one
+    html = page(one + two + one)
+    assert html.count(path[1]) == 1
+    assert html.count('<path id="root-0"') == 1
+    assert html.count('<use href="#root-0"/>') == 2
 
 
 def test_the_source_of_a_formula_goes_though_it_has_two_lines() -> None:

@@ -9,11 +9,6 @@ import pytest
 from playwright.sync_api import ConsoleMessage, Page
 
 LIMIT = 600 * 1024
-# Not there yet, for their formulas.
-HEAVY = {
-    "families/diffusion/": 690 * 1024,
-    "families/vae/": 650 * 1024,
-}
 SCHEMES = {"light": "default", "dark": "slate", "phone": "default"}
 SHIFTS = """
 window.shifts = []
@@ -129,7 +124,7 @@ def test_a_page_is_light(seen: Seen, path: str) -> None:
     sizes = seen.bytes_before_figures
     assert path in sizes, "the page itself is counted"
     total = sum(sizes.values())
-    assert total <= HEAVY.get(path, LIMIT), f"{total} bytes: {list(sizes.items())[:6]}"
+    assert total <= LIMIT, f"{total} bytes: {list(sizes.items())[:6]}"
 
 
 @three_looks

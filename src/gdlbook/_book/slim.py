@@ -37,6 +37,8 @@ SCRIPT = re.compile(
     r'<span class="vlist" style="[^"]*"><span></span></span>)?</span></span></span>'
 )
 SCALE = 0.7  # of size3 to size6
+# The sign of a root, as KaTeX draws it: 500 bytes for each root of the page.
+ROOT = re.compile(r'(?<=slice">)<path d="(?P<d>[^"]{200,})"/>')
 ONE_CLASS = re.compile(r'<span class="([\w-]+)">')  # HTML asks for no quotes then
 COLOR = re.compile(r"\[data-md-color-(?:primary|accent)=\"?([\w-]+)")
 SHORT = {  # classes that KaTeX writes hundreds of times on a page
@@ -111,13 +113,26 @@ def _say_once(html: str) -> str:
         return f'<span class="{" ".join(filter(None, (span["names"], name)))}">'
 
     html = SCRIPT.sub(_hung, SOURCE.sub(r"<math\1>\2</math>", html))
-    html = STYLED.sub(named, html)
+    html = _drawn_once(STYLED.sub(named, html))
     html = re.sub(r'(?<=<span class=")[^"]*(?=">)', _short, html)
     rules = "".join(
         f".{name}{{{style.strip().rstrip(';').replace(';', '!important;')}!important}}"
         for style, name in names.items()
     )
     return html.replace("</head>", f"<style>{rules}</style></head>") if rules else html
+
+
+def _drawn_once(html: str) -> str:
+    """Draw each sign of a root where it stands first, and point to it from then on."""
+    ids: dict[str, str] = {}
+
+    def one(path: re.Match[str]) -> str:
+        if path["d"] in ids:
+            return f'<use href="#{ids[path["d"]]}"/>'
+        ids[path["d"]] = f"root-{len(ids)}"
+        return path[0].replace("<path", f'<path id="{ids[path["d"]]}"')
+
+    return ROOT.sub(one, html)
 
 
 def _hung(script: re.Match[str]) -> str:

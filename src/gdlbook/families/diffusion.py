@@ -29,18 +29,17 @@ Sizes = tuple[int, ...]
 
 
 def schedule(name: str, steps: int) -> list[float]:
-    r"""Return the shares of noise $\beta_1, \dots, \beta_T$ that the steps add.
+    """Return the shares of noise beta_1, ..., beta_T that the steps add.
 
     "linear" rises evenly from 0.0001 to 0.02 over 1,000 steps; fewer steps are larger,
     so that as little signal is left. "cosine" lets the signal fall as a wave does:
 
-    $$\begin{aligned} \prod_{s \le t} (1 - \beta_s) &= f(t) / f(0), \\
-    f(t) &= \cos^2 \Bigl(\frac{t / T + 0.008}{1.008} \cdot \frac{\pi}{2}\Bigr)
-    \end{aligned}$$
+    `product over s <= t of (1 - beta_s) = f(t) / f(0)`, with
+    `f(t) = cos^2((t / T + 0.008) / 1.008 * pi / 2)`
 
     Args:
         name: "linear" or "cosine".
-        steps: $T$, 2 or more.
+        steps: T, 2 or more.
 
     Raises:
         TypeError: steps is not a whole number.
@@ -61,15 +60,14 @@ def schedule(name: str, steps: int) -> list[float]:
 
 
 class DDPM(GenerativeModel):
-    r"""A chain that turns noise into an observation, learned by undoing added noise.
+    """A chain that turns noise into an observation, learned by undoing added noise.
 
-    The forward chain $q$ adds noise in $T$ steps and has nothing to learn. The model
-    goes back, with a network that guesses $\hat x_0$ from $x_t$ and $t$:
+    The forward chain q adds noise in T steps and has nothing to learn. The model
+    goes back, with a network that makes a guess of `x_0` from `x_t` and t:
 
-    $$\begin{aligned} q(x_t \mid x_{t-1})
-    &= \mathcal N(\sqrt{1 - \beta_t}\, x_{t-1},\; \beta_t I), \\
-    p_\theta(x_{t-1} \mid x_t) &= \mathcal N(\mu_t(x_t, \hat x_0),\; v_t I)
-    \end{aligned}$$
+    `q(x_t | x_t-1) = N(sqrt(1 - beta_t) x_t-1, beta_t I)`
+
+    `p(x_t-1 | x_t) = N(mean_t(x_t, guess), v_t I)`
 
     An observation of one axis, as (2,), is taken as it is. One of three, as (1, 28,
     28), is a picture of 256 levels from 0 to 1, whose sides are multiples of 4;
@@ -77,10 +75,10 @@ class DDPM(GenerativeModel):
 
     Args:
         shape: That of one observation.
-        steps: $T$; not asked for if betas are given one by one.
+        steps: T; not asked for if betas are given one by one.
         betas: A `schedule` by name, or the share of noise of every step.
         target: What the network is asked for: the "noise", the "data", or the
-            "velocity", a mixture of both whose slips are never blown up in $\hat x_0$.
+            "velocity", a mixture of both whose slips are never blown up in the guess.
         sizes: Units of the hidden layers; for pictures, channels at half and at a
             quarter of the side, multiples of 8.
         class_names: Of the kinds, for a model that can be asked for one.
@@ -159,27 +157,27 @@ class DDPM(GenerativeModel):
         return {"simple": (self.simple_loss, list(self.parameters()))}
 
     def noised(self, x: Tensor, t: Tensor, noise: Tensor) -> Tensor:
-        r"""Return $x_t$ in one leap, from $x_0$ and standard normal noise.
+        """Return `x_t` in one leap, from `x_0` and standard normal noise.
 
-        $$x_t = \sqrt{\bar\alpha_t}\, x_0 + \sqrt{1 - \bar\alpha_t}\, \epsilon$$
+        `x_t = sqrt(abar_t) x_0 + sqrt(1 - abar_t) noise`, where abar_t is the product
+        of the first t shares `1 - beta_s`
 
         Args:
-            x: $x_0$ (n, *shape), pictures from -1 to 1.
-            t: How many steps, (n,), whole numbers from 0 to $T$.
-            noise: $\epsilon$ (n, *shape).
+            x: `x_0` (n, *shape), pictures from -1 to 1.
+            t: How many steps, (n,), whole numbers from 0 to T.
+            noise: (n, *shape).
         """
         return _at(self.signal, t, x) * x + _at(self.noise, t, x) * noise
 
     def simple_loss(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        r"""Return the mean squared error of what the network is asked for, a scalar.
+        """Return the mean squared error of what the network is asked for, a scalar.
 
-        $$\E_{x_0, t, \epsilon}
-        \bigl\lVert u_t - u_\theta(x_t, t) \bigr\rVert^2 / d$$
+        `E |u_t - network(x_t, t)|^2 / d`, over `x_0`, t and noise
 
-        The target $u_t$ is $\epsilon$, $x_0$, or the velocity
-        $\sqrt{\bar\alpha_t}\, \epsilon - \sqrt{1 - \bar\alpha_t}\, x_0$. The times of a
-        batch are spread evenly. In training mode the squared errors of $\hat x_0$ are
-        noted, step by step, for `variance`.
+        The target u_t is the noise, `x_0`, or the velocity
+        `sqrt(abar_t) noise - sqrt(1 - abar_t) x_0`. The times of a batch are spread
+        evenly. In training mode the squared errors of the guess are noted, step by
+        step, for `variance`.
 
         Args:
             x: Observations (n, *shape).
@@ -240,28 +238,28 @@ class DDPM(GenerativeModel):
 
     @property
     def variance(self) -> Tensor:
-        r"""The variances $v_t$ of the steps back that make the bound best, (T + 1,).
+        """The variances v_t of the steps back that make the bound best, (T + 1,).
 
-        $$v_t = \tilde\beta_t + c_t^2 \, \E \lVert x_0 - \hat x_0 \rVert^2 / d$$
+        `v_t = least_t + c_t^2 E |x_0 - guess|^2 / d`
 
-        The first part is what even one who knows $x_0$ cannot foresee; $c_t$ is the
-        weight of $\hat x_0$ in $\mu_t$.
+        The first part is what even one who knows `x_0` cannot foresee; c_t is the
+        weight of the guess in the mean of a step back.
         """
         return self.least + self.of_data**2 * self.error
 
     def denoised(
         self, x_t: Tensor, t: Tensor, y: Tensor | None = None, guidance: float = 0.0
     ) -> Tensor:
-        r"""Return the guess $\hat x_0$ of what is behind the noise, (n, *shape).
+        """Return the guess of what is behind the noise, (n, *shape).
 
-        With guidance $w$ and the network's answers with and without the label, it is
-        that of $(1 + w)\, u_\theta(x_t, t, y) - w\, u_\theta(x_t, t)$.
+        With guidance w and the network's answers with and without the label, it is
+        that of `(1 + w) network(x_t, t, y) - w network(x_t, t)`.
 
         Args:
             x_t: Noisy observations (n, *shape).
             t: How many steps of noise are in them, (n,).
             y: Kinds (n,).
-            guidance: $w$.
+            guidance: w.
 
         Source: Ho and Salimans, 2022, https://arxiv.org/abs/2207.12598.
         """
@@ -272,19 +270,16 @@ class DDPM(GenerativeModel):
 
     @torch.no_grad()
     def elbo(self, x: Tensor, label: Label = None) -> Tensor:
-        r"""Return a lower bound on the log density of x, in nats, (n,).
+        """Return a lower bound on the log density of x, in nats, (n,).
 
-        $$\begin{aligned} \log p_\theta(x_0) & \\
-        {}\ge{} & \E_q \log p_\theta(x_0 \mid x_1) \\
-        & - \sum_{t > 1} \E_q \KL(q_t, p_t) \\
-        & - \KL\bigl(q(x_T \mid x_0), \mathcal N(0, I)\bigr) \end{aligned}$$
+        `log p(x_0) >= E log p(x_0 | x_1) - sum over t > 1 of E KL(q_t, p_t) - KL_T`
 
-        Here $q_t = q(x_{t-1} \mid x_t, x_0)$ is the true step back, and
-        $p_t = p_\theta(x_{t-1} \mid x_t)$ that of the model. The divergences are exact.
-        Each $x_t$ is drawn, from torch's own source, so a call returns an estimate that
-        is right in the mean. Pictures get log probabilities of their levels. Without a
-        label, a model of $K$ kinds returns the bound for the kind that seems to fit
-        best, less $\log K$: a bound on the even mixture of the kinds.
+        Here `q_t = q(x_t-1 | x_t, x_0)` is the true step back, `p_t = p(x_t-1 | x_t)`
+        that of the model, and KL_T the divergence of `q(x_T | x_0)` from `N(0, I)`. The
+        divergences are exact. Each `x_t` is drawn, from torch's own source, so a call
+        returns an estimate that is right in the mean. Pictures get log probabilities of
+        their levels. Without a label, a model of K kinds returns the bound for the kind
+        that seems to fit best, less log K: a bound on the even mixture of the kinds.
 
         Args:
             x: Observations (n, *shape).
@@ -319,15 +314,15 @@ class DDPM(GenerativeModel):
     def term(
         self, x: Tensor, t: Tensor, noise: Tensor, y: Tensor | None = None
     ) -> Tensor:
-        r"""Return what step t costs the bound, in nats, (n,).
+        """Return what step t costs the bound, in nats, (n,).
 
-        It is the divergence of the true step back from the model's, for $t = 1$
-        $-\log p_\theta(x_0 \mid x_1)$.
+        It is the divergence of the true step back from the model's, for t = 1
+        `-log p(x_0 | x_1)`.
 
         Args:
-            x: $x_0$ (n, *shape), pictures from -1 to 1.
-            t: Of each x, (n,), from 1 to $T$.
-            noise: What $x_t$ is made with, (n, *shape).
+            x: `x_0` (n, *shape), pictures from -1 to 1.
+            t: Of each x, (n,), from 1 to T.
+            noise: What `x_t` is made with, (n, *shape).
             y: Kinds (n,).
         """
         off = self.denoised(self.noised(x, t, noise), t, y) - x
@@ -370,23 +365,21 @@ class DDPM(GenerativeModel):
         guidance: float = 0.0,
         generator: Generator | None = None,
     ) -> Iterator[Tensor]:
-        r"""Yield n observations, (n, *shape), on their way from noise, stop by stop.
+        """Yield n observations, (n, *shape), on their way from noise, stop by stop.
 
-        Ancestral sampling goes back through all $T$ steps,
+        Ancestral sampling goes back through all T steps,
 
-        $$x_{t-1} = \mu_t(x_t, \hat x_0) + \sqrt{v_t}\, \epsilon, \quad
-        \epsilon \sim \mathcal N(0, I).$$
+        `x_t-1 = mean_t(x_t, guess) + sqrt(v_t) noise`
 
-        With `steps`, DDIM makes so many longer ones, from $t$ to $s$, without noise:
+        With `steps`, DDIM makes so many longer ones, from t to s, without fresh noise:
 
-        $$x_s = \sqrt{\bar\alpha_s}\, \hat x_0 + \sqrt{1 - \bar\alpha_s}\,
-        \hat\epsilon$$
+        `x_s = sqrt(abar_s) guess + sqrt(1 - abar_s) noise_of_guess`
 
         Args:
             n: How many, 1 or more.
             label: A kind by name or number, or kinds (n,); without one, each draw has
                 a kind of its own, all equally probable.
-            steps: Of DDIM, from 1 to $T$.
+            steps: Of DDIM, from 1 to T.
             guidance: From 0 up: how much to exaggerate what the label changes.
             generator: The source of randomness; torch's own if not given.
 

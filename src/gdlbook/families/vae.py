@@ -34,14 +34,13 @@ def log_normal(x: Tensor, mean: Tensor, log_std: Tensor) -> Tensor:
 
 
 def kl_to_standard_normal(mean: Tensor, log_std: Tensor) -> Tensor:
-    r"""Return the divergence from each normal to the standard normal, in nats.
+    """Return the divergence from each normal to the standard normal, in nats.
 
-    $$\operatorname{KL}(N(\mu, \sigma^2), N(0, 1))
-      = \tfrac{1}{2} (\mu^2 + \sigma^2 - 1) - \log \sigma$$
+    `KL(N(mean, std^2), N(0, 1)) = (mean^2 + std^2 - 1) / 2 - log std`
 
     Args:
-        mean: $\mu$, of any shape.
-        log_std: $\log \sigma$, of the same shape.
+        mean: Of any shape.
+        log_std: Of the same shape.
 
     Returns:
         A tensor of that shape; its sum over independent numbers is the divergence of
@@ -53,7 +52,7 @@ def kl_to_standard_normal(mean: Tensor, log_std: Tensor) -> Tensor:
 
 
 def draw(mean: Tensor, log_std: Tensor) -> Tensor:
-    r"""Return $z = \mu + \sigma \varepsilon$, $\varepsilon$ standard normal.
+    """Return `z = mean + std * noise`, with standard normal noise.
 
     What is random does not depend on the parameters, so gradients with respect to them
     pass through the draw.
@@ -64,13 +63,13 @@ def draw(mean: Tensor, log_std: Tensor) -> Tensor:
 
 
 class Prior(nn.Module):
-    r"""Where z comes from: the standard normal, or mixtures of normals that learn.
+    """Where z comes from: the standard normal, or mixtures of normals that learn.
 
-    $$p(z \mid y) = \sum_{k=1}^{K} w_{yk} \prod_i N(z_i; m_{yki}, s_{yki}^2)$$
+    `p(z | y) = sum over k of w_yk * product over i of N(z_i; m_yki, s_yki^2)`
 
     Args:
         latent: Numbers in z.
-        components: $K$, of each kind.
+        components: How many k there are, of each kind.
         kinds: How many mixtures. One component of one kind is the standard normal and
             does not learn.
     """
@@ -110,9 +109,9 @@ class Prior(nn.Module):
 
 
 class Gaussian(nn.Module):
-    r"""Real numbers around a mean that z decides, as far as a $\sigma$ that is learned.
+    """Real numbers around a mean that z decides, as far as a std that is learned.
 
-    $$\log p(x \mid z) = \sum_j \log N(x_j; \mu_j(z), \sigma_j^2)$$
+    `log p(x | z) = sum over j of log N(x_j; mean_j(z), std_j^2)`
     """
 
     outputs = 1  # numbers of the decoder for each number of x
@@ -140,9 +139,9 @@ class Gaussian(nn.Module):
 
 
 class Bernoulli(nn.Module):
-    r"""Pixels that are 0 or 1, each a coin whose chance z decides.
+    """Pixels that are 0 or 1, each a coin whose chance z decides.
 
-    $$\log p(x \mid z) = \sum_j x_j \log m_j(z) + (1 - x_j) \log (1 - m_j(z))$$
+    `log p(x | z) = sum over j of x_j log m_j(z) + (1 - x_j) log(1 - m_j(z))`
     """
 
     outputs = 1  # the logit of m
@@ -170,14 +169,13 @@ class Bernoulli(nn.Module):
 
 
 class Levels(nn.Module):
-    r"""Pixels of 256 levels, k / 255: a logistic curve, cut into as many pieces.
+    """Pixels of 256 levels, k / 255: a logistic curve, cut into as many pieces.
 
-    $$P(x_j \mid z) = F\!\left(\frac{x_j + h - c_j}{s_j}\right)
-      - F\!\left(\frac{x_j - h - c_j}{s_j}\right), \quad h = \frac{1}{510},$$
+    `P(x_j | z) = F((x_j + h - c_j) / s_j) - F((x_j - h - c_j) / s_j)`
 
-    where $F$ is the sigmoid; the first piece reaches down, and the last one up, to
-    infinity. These are probabilities, not densities, so that they can be told in bits
-    per dimension.
+    Here F is the sigmoid and h is 1 / 510; the first piece reaches down, and the last
+    one up, to infinity. These are probabilities, not densities, so that they can be
+    told in bits per dimension.
 
     Source: Salimans and others (2017), https://arxiv.org/abs/1701.05517
     """
@@ -198,10 +196,10 @@ class Levels(nn.Module):
         return checked
 
     def log_prob(self, x: Tensor, given: Tensor) -> Tensor:
-        r"""Return the log probability of each pixel, (n, ...), in nats.
+        """Return the log probability of each pixel, (n, ...), in nats.
 
-        With $a$ and $b$ for the lower and the upper edge,
-        $F(b) - F(a) = F(b) \, F(-a) \, (1 - e^{a - b})$, which keeps its digits where
+        With a and b for the lower and the upper edge,
+        `F(b) - F(a) = F(b) F(-a) (1 - exp(a - b))`, which keeps its digits where
         both are near 0 or both near 1.
         """
         mean, log_scale = self._bounded(given)
@@ -242,20 +240,20 @@ LIKELIHOODS: dict[str, type[Likelihood]] = {
 
 
 class VAE(GenerativeModel):
-    r"""A hidden z, decoded into a distribution over x, and an encoder that guesses z.
+    """A hidden z, decoded into a distribution over x, and an encoder that guesses z.
 
-    $$\Pmodel(x) = \int p(z) \, p(x \mid z) \, dz$$
+    `P_model(x) = integral over z of p(z) p(x | z)`
 
-    The encoder's guess $q(z \mid x)$ is a normal distribution, with a mean and a
+    The encoder's guess `q(z | x)` is a normal distribution, with a mean and a
     standard deviation for each number of z. With `class_names` the prior depends on
-    the label, $p(z \mid y)$, and nothing else does; all kinds are then equally
+    the label, `p(z | y)`, and nothing else does; all kinds are then equally
     probable, and a verb without a label means the mixture of them.
 
     Args:
         shape: That of one observation, as (2,). One of three numbers is a picture,
             (channels, height, width), of multiples of 4, and decoded by convolutions.
         latent: Numbers in z.
-        likelihood: What $p(x \mid z)$ is: "gaussian", "bernoulli" or "levels".
+        likelihood: What `p(x | z)` is: "gaussian", "bernoulli" or "levels".
         components: Normals in the prior, for each kind. A single one is the standard
             normal; several learn their places and widths.
         hidden: Units of the hidden layers of the encoder; dense layers of the decoder
@@ -330,31 +328,30 @@ class VAE(GenerativeModel):
         return -self.elbo(x, y, samples=1).mean()
 
     def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        r"""Return mean and log std of $q(z \mid x)$, (n, latent) each."""
+        """Return mean and log std of `q(z | x)`, (n, latent) each."""
         mean, log_std = self.encoder(x).chunk(2, dim=1)
         return mean, log_std.clamp(-8.0, 3.0)
 
     def reconstruction(self, x: Tensor, z: Tensor) -> Tensor:
-        r"""Return $\log p(x \mid z)$ of x (n, ...) and z (n, latent), (n,), in nats."""
+        """Return `log p(x | z)` of x (n, ...) and z (n, latent), (n,), in nats."""
         return self.likelihood.log_prob(x, self._decoded(z)).flatten(1).sum(dim=1)
 
     def divergence(
         self, z: Tensor, mean: Tensor, log_std: Tensor, y: Tensor | None = None
     ) -> Tensor:
-        r"""Return $\operatorname{KL}(q(z \mid x), p(z))$, (n,), in nats.
+        """Return `KL(q(z | x), p(z))`, (n,), in nats.
 
         It is exact for a standard normal prior. For another it is estimated from z
-        (n, latent), drawn from q: $\log q(z \mid x) - \log p(z)$.
+        (n, latent), drawn from q: `log q(z | x) - log p(z)`.
         """
         if not self.prior.learns:
             return kl_to_standard_normal(mean, log_std).sum(dim=1)
         return log_normal(z, mean, log_std).sum(dim=1) - self.prior.log_prob(z, y)
 
     def elbo(self, x: Tensor, label: Label = None, *, samples: int = 8) -> Tensor:
-        r"""Return the evidence lower bound of x, (n,), in nats.
+        """Return the evidence lower bound of x, (n,), in nats.
 
-        $$\operatorname{E}_{z \sim q(z \mid x)}[\log p(x \mid z)]
-          - \operatorname{KL}(q(z \mid x), p(z)) \le \log p(x)$$
+        `E[log p(x | z)] - KL(q(z | x), p(z)) <= log p(x)`, z drawn from `q(z | x)`
 
         The expectation is a mean over draws from torch's own random state.
 
@@ -381,16 +378,16 @@ class VAE(GenerativeModel):
     def importance_weighted(
         self, x: Tensor, samples: int, label: Label = None, *, refine: int = 0
     ) -> Tensor:
-        r"""Return the importance-weighted bound of x, (n,), in nats.
+        """Return the importance-weighted bound of x, (n,), in nats.
 
-        $$\operatorname{E}_{z_1, \dots, z_K \sim q} \log \frac{1}{K} \sum_{i=1}^{K}
-          \frac{p(x \mid z_i) \, p(z_i)}{q(z_i \mid x)} \le \log p(x)$$
+        `E[log mean over i of p(x | z_i) p(z_i) / q(z_i | x)] <= log p(x)`, with K
+        draws z_i from `q(z | x)`
 
         With one sample it is the ELBO; it never falls as the samples grow.
 
         Args:
             x: As for `elbo`.
-            samples: $K$.
+            samples: K, the draws inside the logarithm.
             label: As for `elbo`.
             refine: Steps of `refined` before the draws; with 0 the encoder's guess.
 
@@ -433,11 +430,11 @@ class VAE(GenerativeModel):
         return q[0].detach(), q[1].detach()
 
     def encode(self, x: Tensor) -> Tensor:
-        r"""Return the mean of $q(z \mid x)$ for x (n, *shape), (n, latent)."""
+        """Return the mean of `q(z | x)` for x (n, *shape), (n, latent)."""
         return self.posterior(self.likelihood.check(x, self.shape))[0]
 
     def decode(self, z: Tensor) -> Tensor:
-        r"""Return the mean of $p(x \mid z)$ for z (n, latent): (n, *shape); no draw."""
+        """Return the mean of `p(x | z)` for z (n, latent): (n, *shape); no draw."""
         checks.observations(z, (self.latent_size,), name="z")
         return self.likelihood.mean(self._decoded(z))
 
@@ -445,7 +442,7 @@ class VAE(GenerativeModel):
     def sample(
         self, n: int, *, label: Label = None, generator: Generator | None = None
     ) -> Tensor:
-        r"""Draw z from the prior, then x from $p(x \mid z)$: (n, *shape).
+        """Draw z from the prior, then x from `p(x | z)`: (n, *shape).
 
         Args:
             n: How many.
