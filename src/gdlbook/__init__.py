@@ -6,8 +6,6 @@ it is first asked for, so that a NumPy chapter does not wait for torch.
 
 from typing import Any
 
-from gdlbook._lazy import attribute
-
 _HOME = {
     "MLP": "gdlbook.networks.mlp",
     "StackedCNN": "gdlbook.networks.cnn",
@@ -27,6 +25,8 @@ __all__ = sorted(_HOME)
 
 def __getattr__(name: str) -> Any:
     """Import the public name from its home, once."""
+    from gdlbook._lazy import attribute  # not before: `gdlbook.data` loads nothing else
+
     return attribute(name, _HOME, globals())
 
 

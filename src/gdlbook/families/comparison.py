@@ -16,7 +16,8 @@ from torch import Generator, Tensor
 import gdlbook.families
 from gdlbook._compare.worlds import WORLDS, World
 from gdlbook._model import checks
-from gdlbook.families.energy import EnergyModel
+from gdlbook.families.energy import EnergyModel, Normalized
+from gdlbook.families.flow import RealNVP
 from gdlbook.generative.framework import (
     Density,
     Estimate,
@@ -52,7 +53,7 @@ class Entry:
     def train(
         self, model: GenerativeModel, x: Tensor, steps: int, seed: int = 0
     ) -> History:
-        """Train the model on observations x, for so many steps."""
+        """Train the model on observations x (n, ...), for so many steps of `fit`."""
         return fit(
             model,
             x,
@@ -87,6 +88,11 @@ def steps_within(seconds: float, entry: Entry, x: Tensor) -> int:
     A model that is thrown away makes twice as many steps each time, until they take a
     twentieth of the budget; the rest is the rule of three. The number differs from
     machine to machine.
+
+    Args:
+        seconds: The budget, of one thread.
+        entry: Who trains.
+        x: What it is trained on, (n, ...).
 
     Raises:
         ValueError: seconds is not above 0.
@@ -148,7 +154,17 @@ class Row:
 def compete(
     entry: Entry, arena: World, steps: int, seed: int = 0
 ) -> tuple[Row, GenerativeModel]:
-    """Train an entry in a world; return its line of the table, and the model."""
+    """Train an entry in a world; return its line of the table, and the model.
+
+    Args:
+        entry: Who trains, as its chapter does.
+        arena: What it learns, and what judges it.
+        steps: Updates to make, as `steps_within` counts them.
+        seed: Of the first weights and of the training.
+
+    Raises:
+        TypeError, ValueError: steps is no whole number from 1.
+    """
     checks.whole("steps", steps)
     model = entry.new(seed)
     training = _spent(lambda: entry.train(model, arena.learned, steps, seed))
@@ -204,32 +220,30 @@ def as_asked(model: GenerativeModel, arena: World) -> GenerativeModel:
 
 
 class _InLevels(GenerativeModel):
-    """A model of pictures of levels k / 255, asked about them and drawing them."""
+    """A model of pictures of levels k / 255, asked about them and drawing them.
+
+    A flow knows a density of noisy levels; the others speak of whole ones already.
+    """
 
     def __init__(self, model: GenerativeModel) -> None:
         super().__init__()
         self.model = model
-        dense = model.density is Density.EXACT
-        self.density = Density.BOUND if dense else model.density  # type: ignore[misc]
+        self.flow = model if isinstance(model, RealNVP) else None
+        self.density = Density.BOUND if self.flow else model.density  # type: ignore[misc]
 
     def sample(self, n: int, *, generator: Generator | None = None) -> Tensor:
         x = self.model.sample(n, generator=generator)
-        if self.model.density is Density.EXACT:
-            return (256 * x).floor().clamp(0, 255) / 255
-        return (255 * x).round().clamp(0, 255) / 255
+        level = (256 * x).floor() if self.flow else (255 * x).round()
+        return level.clamp(0, 255) / 255
 
     def elbo(self, x: Tensor) -> Tensor:
-        if self.model.density is not Density.EXACT:
+        if self.flow is None:
             return self.model.elbo(x)
         per_level = x[0].numel() * math.log(256)
-        return self.model.log_prob(self._noisy(x)) - per_level
+        return self.flow.log_prob(self.flow.dequantize(x)) - per_level
 
     def encode(self, x: Tensor) -> Tensor:
-        exact = self.model.density is Density.EXACT
-        return self.model.encode(self._noisy(x) if exact else x)
-
-    def _noisy(self, x: Tensor) -> Tensor:
-        return (255 * x + torch.rand_like(x)) / 256
+        return self.model.encode(self.flow.dequantize(x) if self.flow else x)
 
 
 class _SummedUp(GenerativeModel):
@@ -240,18 +254,19 @@ class _SummedUp(GenerativeModel):
     def __init__(self, model: EnergyModel) -> None:
         super().__init__()
         self.model = model
-        with torch.no_grad():
-            self.log_constant = model.log_constant((-12, 12, -12, 12))
+        self.known = Normalized(model, model.log_constant((-12, 12, -12, 12)))
 
     def sample(self, n: int, *, generator: Generator | None = None) -> Tensor:
         return self.model.sample(n, generator=generator)
 
     def log_prob(self, x: Tensor) -> Tensor:
-        return -self.model.energy(x) - self.log_constant
+        return self.known.log_prob(x)
 
 
 def modes_found(model: GenerativeModel, means: Tensor, *, std: float = 0.1) -> int:
     """Count the modes that get a fifth or more of their share of 10,000 samples.
+
+    The samples are drawn from seed 0, so the count is the same each time.
 
     Args:
         model: A model on the plane.
