@@ -188,6 +188,9 @@ def test_a_budget_is_turned_into_steps(clock):
     x = torch.randn(50, 2, generator=seeded())
     entry = Entry("Bell", {}, 10, 0.1)
     assert steps_within(3, entry, x) in (299, 300)
+    before = clock[0]
+    steps_within(20.0, entry, x)
+    assert clock[0] - before > 20 / 20, "a twentieth is tried, not less"
     assert steps_within(40.0, entry, x) in (3999, 4000)
     with pytest.raises(ValueError, match="seconds is 0; expected"):
         steps_within(0, entry, x)
@@ -449,6 +452,7 @@ def test_a_contest_goes_on_where_it_was_ended(tmp_path, monkeypatch):
     rows = record("moons")
     assert [row.kind for row in rows] == ["Bell", "Energy"]
     assert isinstance(rows[0].distance, Estimate)
+    assert all(p.dtype == torch.uint8 for p in drawn("moons").values())
     assert {k: p.shape for k, p in drawn("moons").items()} == {
         "Bell": (2, 2),
         "Energy": (2, 2),
