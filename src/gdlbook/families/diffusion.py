@@ -183,6 +183,9 @@ class DDPM(GenerativeModel):
             x: Observations (n, *shape).
             y: Their kinds (n,), if the model was made with class_names.
 
+        Raises:
+            TypeError, ValueError: x is no batch of observations, or y does not fit.
+
         Source: Ho, Jain and Abbeel, 2020, equation 14.
         """
         x, y = self._inside(x), self._some_unlabeled(y, len(x))
@@ -284,6 +287,9 @@ class DDPM(GenerativeModel):
         Args:
             x: Observations (n, *shape).
             label: A kind by name or number, or kinds (n,).
+
+        Raises:
+            TypeError, ValueError: x is no batch of observations, or a label unknown.
 
         Source: Ho, Jain and Abbeel, 2020, equation 5.
         """

@@ -235,6 +235,12 @@ class EnergyModel(GenerativeModel):
         Args:
             x: Observations (n, *shape).
             y: Their kinds (n,), for a model with class_names.
+
+        Raises:
+            TypeError, ValueError: x is no batch of observations.
+
+        Source: Hinton, 2002, https://doi.org/10.1162/089976602760128018; chains that go
+        on: Tieleman, 2008, https://doi.org/10.1145/1390156.1390290.
         """
         self._checked(x)
         x = self.blur(x)
@@ -300,6 +306,12 @@ class EnergyModel(GenerativeModel):
             label: Of which kind the energy is to be.
             noise: 0 goes downhill only.
             generator: Where the randomness comes from; without one, torch's own.
+
+        Returns:
+            Where the walks end, (n, *shape).
+
+        Raises:
+            TypeError, ValueError: x is no batch of observations, or a label unknown.
         """
         self._checked(x)
         y = self._kinds(label, len(x))
@@ -322,6 +334,9 @@ class EnergyModel(GenerativeModel):
             x: Observations (n, *shape).
             label: A kind by name or number, or one for each row, (n,). Without one, a
                 model with class_names adds up over its kinds.
+
+        Raises:
+            TypeError, ValueError: x is no batch of observations, or a label unknown.
         """
         self._checked(x)
         return self._energy(x, self._kinds(label, len(x)))

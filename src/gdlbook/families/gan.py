@@ -162,6 +162,13 @@ class GAN(GenerativeModel):
 
         The best discriminator has $\log 4 - 2\,\mathrm{JS}(\Pdata, \Pmodel)$. The
         penalty is added, on the first quarter of the batch, to save time.
+
+        Args:
+            x: Real observations, (n, *shape).
+            y: Their kinds (n,), for a model with class_names.
+
+        Raises:
+            TypeError, ValueError: x or y do not fit, as in `logit`.
         """
         real = self.logit(x, y)
         fake = self._judge(self.sample(len(x), label=y), y)
@@ -177,6 +184,13 @@ class GAN(GenerativeModel):
 
         $$\E_{x \sim \Pdata} \lVert \nabla_x \ell(x) \rVert^2$$
 
+        Args:
+            x: Real observations, (n, *shape).
+            y: Their kinds (n,), for a model with class_names.
+
+        Returns:
+            A scalar: squared nats of the logit for a unit of x.
+
         Source: Mescheder, Geiger and Nowozin, 2018,
         https://arxiv.org/abs/1801.04406
         """
@@ -190,8 +204,16 @@ class GAN(GenerativeModel):
 
         $$\E_{z}[\log(1 - D(G(z)))] \quad\text{or}\quad -\E_{z}[\log D(G(z))]$$
 
-        The first saturates, the second does not. Of the batch, only its size and its
-        kinds are used.
+        The first saturates, the second does not, both in nats.
+
+        Args:
+            x: A batch (n, ...), of which only the size is used.
+            y: Its kinds (n,), for a model with class_names.
+
+        Raises:
+            TypeError, ValueError: The kinds do not fit, or are missing.
+
+        Source: Goodfellow and others, 2014, section 3.
         """
         y = self._kinds(y, len(x))
         fake = self._judge(self._generate(torch.randn(len(x), self.latent_size), y), y)

@@ -112,6 +112,8 @@ class Gaussian(nn.Module):
     """Real numbers around a mean that z decides, as far as a std that is learned.
 
     `log p(x | z) = sum over j of log N(x_j; mean_j(z), std_j^2)`
+
+    What the decoder says of each number, `given`, is (n, outputs, *shape).
     """
 
     outputs = 1  # numbers of the decoder for each number of x
@@ -121,19 +123,19 @@ class Gaussian(nn.Module):
         self.log_std = nn.Parameter(torch.full(tuple(shape), -2.0))
 
     def check(self, x: Any, shape: Sequence[int]) -> Tensor:
-        """Return x if it holds finite numbers."""
+        """Return x (n, *shape) if it holds finite numbers; else raise."""
         return checks.observations(x, shape)
 
     def log_prob(self, x: Tensor, given: Tensor) -> Tensor:
-        """Return the log density of each number of x, (n, ...), in nats."""
+        """Return the log density of each number of x, (n, *shape), in nats."""
         return log_normal(x, given[:, 0], self.log_std)
 
     def mean(self, given: Tensor) -> Tensor:
-        """Return the mean of each number."""
+        """Return the mean of each number, (n, *shape)."""
         return given[:, 0]
 
     def sample(self, given: Tensor, generator: Generator | None) -> Tensor:
-        """Draw each number."""
+        """Draw each number, (n, *shape)."""
         noise = torch.randn(given[:, 0].shape, generator=generator)
         return given[:, 0] + self.log_std.exp() * noise
 
@@ -142,6 +144,8 @@ class Bernoulli(nn.Module):
     """Pixels that are 0 or 1, each a coin whose chance z decides.
 
     `log p(x | z) = sum over j of x_j log m_j(z) + (1 - x_j) log(1 - m_j(z))`
+
+    What the decoder says of each number, `given`, is (n, outputs, *shape).
     """
 
     outputs = 1  # the logit of m
@@ -150,20 +154,20 @@ class Bernoulli(nn.Module):
         super().__init__()
 
     def check(self, x: Any, shape: Sequence[int]) -> Tensor:
-        """Return x if it is black and white."""
+        """Return x (n, *shape) if it is black and white; else raise."""
         return checks.binary(x, shape)
 
     def log_prob(self, x: Tensor, given: Tensor) -> Tensor:
-        """Return the log probability of each pixel, (n, ...), in nats."""
+        """Return the log probability of each pixel of x, (n, *shape), in nats."""
         logits = given[:, 0]
         return x * logits - softplus(logits)
 
     def mean(self, given: Tensor) -> Tensor:
-        """Return the probability of a 1 at each pixel."""
+        """Return the probability of a 1 at each pixel, (n, *shape)."""
         return given[:, 0].sigmoid()
 
     def sample(self, given: Tensor, generator: Generator | None) -> Tensor:
-        """Toss each coin."""
+        """Toss each coin, (n, *shape)."""
         chance = self.mean(given)
         return (torch.rand(chance.shape, generator=generator) < chance).float()
 
@@ -174,8 +178,8 @@ class Levels(nn.Module):
     `P(x_j | z) = F((x_j + h - c_j) / s_j) - F((x_j - h - c_j) / s_j)`
 
     Here F is the sigmoid and h is 1 / 510; the first piece reaches down, and the last
-    one up, to infinity. These are probabilities, not densities, so that they can be
-    told in bits per dimension.
+    one up, to infinity. `given` is (n, 2, *shape). These are probabilities, not
+    densities, so that they can be told in bits per dimension.
 
     Source: Salimans and others (2017), https://arxiv.org/abs/1701.05517
     """
@@ -186,7 +190,7 @@ class Levels(nn.Module):
         super().__init__()
 
     def check(self, x: Any, shape: Sequence[int]) -> Tensor:
-        """Return x if it holds levels k / 255."""
+        """Return x (n, *shape) if it holds levels k / 255; else raise."""
         checked = checks.observations(x, shape, low=0, high=1)
         if bad := int(((255 * x - (255 * x).round()).abs() > 1e-3).sum()):
             raise ValueError(
@@ -217,7 +221,7 @@ class Levels(nn.Module):
         return self._bounded(given)[0].clamp(0, 1)
 
     def sample(self, given: Tensor, generator: Generator | None) -> Tensor:
-        """Draw from each curve, and take the nearest level."""
+        """Draw from each curve, and take the nearest level, (n, *shape)."""
         mean, log_scale = self._bounded(given)
         u = torch.rand(mean.shape, generator=generator).clamp(1e-6, 1 - 1e-6)
         x: Tensor = mean + log_scale.exp() * torch.special.logit(u)
@@ -324,7 +328,15 @@ class VAE(GenerativeModel):
         }
 
     def negative_elbo(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        """Return the mean of minus `elbo` over a batch, from one z for each x."""
+        """Return the mean of minus `elbo` over a batch, in nats, from one z for each x.
+
+        Args:
+            x: Observations, (n, *shape).
+            y: Their kinds (n,), for a model with class_names.
+
+        Raises:
+            TypeError, ValueError: As in `elbo`.
+        """
         return -self.elbo(x, y, samples=1).mean()
 
     def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
