@@ -12,8 +12,6 @@ import torch
 from gdlbook.data import load, moons, to_tensor
 from gdlbook.families.energy import EnergyModel, Normalized, langevin, roughness
 from gdlbook.generative.framework import (
-    Density,
-    Undefined,
     kl_by_quadrature,
     two_sample_test,
 )
@@ -181,16 +179,6 @@ def test_the_contrast_is_the_energy_of_the_data_minus_that_of_the_negatives():
         assert torch.allclose(priced.contrast(x, negatives), gap + price, atol=1e-5)
 
 
-def test_the_gradient_of_the_energy_reaches_the_observation():
-    model = EnergyModel.example()
-    x = torch.randn(4, 2, generator=seeded()).requires_grad_()
-    model.energy(x).sum().backward()
-    step = torch.tensor([1e-2, 0.0])
-    with torch.no_grad():
-        slope = (model.energy(x + step) - model.energy(x - step)) / 2e-2
-    assert torch.allclose(x.grad[:, 0], slope, atol=0.02)
-
-
 def test_the_constant_makes_the_density_integrate_to_one_and_scipy_agrees():
     model = shaken(EnergyModel((2,), hidden=(8,)), scale=0.05)
     log_z = model.log_constant(BOX)
@@ -201,24 +189,6 @@ def test_the_constant_makes_the_density_integrate_to_one_and_scipy_agrees():
     area = np.trapezoid(np.trapezoid(p.double().numpy(), side), side)
     assert area == pytest.approx(1, abs=1e-3)
     assert model.log_constant(BOX, points=500) == pytest.approx(log_z, abs=1e-3)
-
-
-def test_samples_follow_the_density_cell_by_cell():
-    model = EnergyModel.example()
-    n, side = 20_000, torch.linspace(-6, 6, 401)
-    log_z = model.log_constant(BOX, points=600)
-    with torch.no_grad():
-        grid = torch.cartesian_prod(side, side)
-        p = Normalized(model, log_z).log_prob(grid).double().exp()
-    cells = p.reshape(401, 401)[:400, :400].reshape(8, 50, 8, 50).sum(dim=(1, 3))
-    expected = (n * cells * 0.03**2).numpy()
-    x = model.sample(n, generator=seeded(4)).numpy()
-    counts, *_ = np.histogram2d(*x.T, bins=8, range=[(-6, 6), (-6, 6)])
-    full = expected > 50
-    assert full.sum() > 10
-    # points that were copied are not independent: a fifth more spread is allowed
-    chi = ((counts - expected)[full] ** 2 / expected[full] / 1.2).sum()
-    assert scipy.stats.chi2.sf(chi, full.sum()) > 0.001
 
 
 @pytest.fixture(scope="module")
@@ -347,26 +317,6 @@ def conditional():
     return model.eval()
 
 
-def test_it_draws_by_label(conditional):
-    left = conditional.sample(500, label="left", generator=seeded())
-    right = conditional.sample(500, label=1, generator=seeded())
-    assert (left[:, 0] < 0).float().mean() > 0.95
-    assert (right[:, 0] > 0).float().mean() > 0.95
-    mixed = torch.tensor([0, 1]).repeat(250)
-    drawn = conditional.sample(500, label=mixed, generator=seeded())
-    assert ((drawn[:, 0] > 0) == (mixed == 1)).float().mean() > 0.95
-    every = conditional.sample(2000, generator=seeded())
-    assert abs((every[:, 0] > 0).float().mean() - 0.5) < 0.06
-
-
-def test_without_a_label_the_energies_of_the_kinds_are_added_up(conditional):
-    x = torch.randn(30, 2, generator=seeded())
-    with torch.no_grad():
-        each = torch.stack([conditional.energy(x, kind) for kind in KINDS])
-        joint = -(-each).logsumexp(dim=0)
-        assert torch.allclose(conditional.energy(x), joint, atol=1e-5)
-
-
 def test_the_kinds_stand_at_the_right_height_against_each_other(conditional):
     shares = [
         conditional.log_constant(BOX, label=kind) - conditional.log_constant(BOX)
@@ -447,19 +397,6 @@ def test_the_shipped_model_draws_what_it_is_asked_for():
 
 
 # The class
-
-
-def test_what_it_cannot_say_it_declines_with_a_sentence():
-    model = EnergyModel.example()
-    x = torch.zeros(2, 2)
-    assert EnergyModel.density is Density.UNNORMALIZED
-    for verb in ("log_prob", "elbo"):
-        with pytest.raises(Undefined, match=r"no .*: the constant .* Use energy\(x\)"):
-            getattr(model, verb)(x)
-    with pytest.raises(Undefined, match="EnergyModel has no encode"):
-        model.encode(x)
-    with pytest.raises(Undefined, match="EnergyModel has no decode"):
-        model.decode(x)
 
 
 def test_the_weights_and_chains_follow_from_the_seed():

@@ -14,7 +14,7 @@ from torch.distributions import Independent, Normal
 from gdlbook.data import load, moons, to_tensor
 from gdlbook.families.flow import Coupling, RealNVP, halvings, squash, stretch
 from gdlbook.generative.first_model import bits_per_dimension
-from gdlbook.generative.framework import Density, Undefined, two_sample_test
+from gdlbook.generative.framework import Undefined, two_sample_test
 from gdlbook.train import fit
 
 DIAGRAMS = Path(__file__).parents[2] / "docs/assets/diagrams"
@@ -129,21 +129,6 @@ def test_with_constant_scales_it_is_the_gaussian_of_torch():
     gaussian = Independent(Normal(torch.tensor([-2.0, 1.0]) / scale, 1 / scale), 1)
     x = observed(20, (2,))
     assert torch.allclose(model.log_prob(x), gaussian.log_prob(x), atol=1e-5)
-
-
-def test_samples_follow_the_density_cell_by_cell():
-    model = RealNVP.example()
-    n, side = 20_000, torch.linspace(-4, 4, 401)
-    with torch.no_grad():
-        log_p = model.log_prob(torch.cartesian_prod(side, side)).double()
-    cells = log_p.exp().reshape(401, 401)[:400, :400].reshape(8, 50, 8, 50)
-    expected = (n * cells.sum(dim=(1, 3)) * 0.02**2).numpy()
-    x = model.sample(n, generator=seeded(4)).numpy()
-    counts, *_ = np.histogram2d(*x.T, bins=8, range=[(-4, 4), (-4, 4)])
-    full = expected > 20
-    chi = ((counts - expected)[full] ** 2 / expected[full]).sum()
-    assert full.sum() > 10
-    assert scipy.stats.chi2.sf(chi, full.sum()) > 0.001
 
 
 def test_it_learns_two_moons():
@@ -320,37 +305,8 @@ def test_the_steps_lead_from_x_to_z(shape):
 KINDS = ("left", "right")
 
 
-@pytest.fixture(scope="module")
-def conditional():
-    generator = seeded()
-    y = torch.randint(2, (2000,), generator=generator)
-    x = 0.5 * torch.randn(2000, 2, generator=generator)
-    x[:, 0] += 4.0 * y - 2
-    model = RealNVP((2,), couplings=4, hidden=16, class_names=KINDS)
-    fit(model, (x, y), steps=300, batch_size=256, learning_rate=5e-3, anneal=True)
-    return model.eval()
-
-
-def test_it_draws_by_label(conditional):
-    left = conditional.sample(500, label="left", generator=seeded())
-    right = conditional.sample(500, label=1, generator=seeded())
-    assert (left[:, 0] < 0).float().mean() > 0.99
-    assert (right[:, 0] > 0).float().mean() > 0.99
-    mixed = torch.tensor([0, 1]).repeat(250)
-    drawn = conditional.sample(500, label=mixed, generator=seeded())
-    assert ((drawn[:, 0] > 0) == (mixed == 1)).float().mean() > 0.99
-    every = conditional.sample(2000, generator=seeded())
-    assert abs((every[:, 0] > 0).float().mean() - 0.5) < 0.05
-
-
-def test_without_a_label_the_density_is_the_even_mixture(conditional):
-    x = torch.randn(30, 2, generator=seeded())
-    with torch.no_grad():
-        each = [conditional.log_prob(x, name).exp() for name in KINDS]
-        assert torch.allclose(conditional.log_prob(x).exp(), sum(each) / 2)
-
-
-def test_a_map_for_each_kind_needs_the_kind(conditional):
+def test_a_map_for_each_kind_needs_the_kind():
+    conditional = shaken(RealNVP((2,), couplings=4, class_names=KINDS), scale=0.1)
     x = torch.randn(5, 2, generator=seeded())
     y = torch.tensor([0, 1, 0, 1, 1])
     with torch.no_grad():
@@ -363,13 +319,6 @@ def test_a_map_for_each_kind_needs_the_kind(conditional):
 
 
 # The class
-
-
-def test_the_weights_follow_from_the_seed():
-    first, again, other = (RealNVP((2,), seed=s).state_dict() for s in (0, 0, 1))
-    assert all(torch.equal(first[name], again[name]) for name in first)
-    assert any(not torch.equal(first[name], other[name]) for name in first)
-    assert RealNVP.density is Density.EXACT
 
 
 @pytest.mark.parametrize(
@@ -404,17 +353,6 @@ def test_what_lies_outside_the_sample_space_gets_a_sentence():
         model.decode(torch.zeros(1, 2))
     with pytest.raises(ValueError, match="made without class_names"):
         model.log_prob(gray, label="shoe")
-
-
-def test_the_gradient_of_the_density_reaches_the_observation():
-    model = RealNVP.example()
-    x = torch.randn(4, 2, generator=seeded()).requires_grad_()
-    model.log_prob(x).sum().backward()
-    step = torch.tensor([1e-3, 0.0])
-    with torch.no_grad():
-        slope = (model.log_prob(x + step) - model.log_prob(x - step)) / 2e-3
-    assert torch.allclose(x.grad[:, 0], slope, atol=0.02)
-    assert model.decode(model.encode(x)).requires_grad
 
 
 # The pictures of the page

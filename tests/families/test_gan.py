@@ -10,7 +10,6 @@ from torch.nn.functional import binary_cross_entropy_with_logits as cross_entrop
 
 from gdlbook import fit
 from gdlbook.families.gan import GAN
-from gdlbook.generative.framework import Undefined
 
 KINDS = ("left", "right", "top")
 
@@ -226,14 +225,6 @@ def test_a_sample_is_what_decode_makes_of_normal_noise():
     assert torch.equal(model.sample(5, generator=seeded(2)), model.decode(z))
 
 
-def test_a_label_is_a_name_a_number_or_a_tensor(by_kind):
-    ways = ("right", 1, torch.ones(4, dtype=torch.int64))
-    first, *others = (by_kind.sample(4, label=w, generator=seeded()) for w in ways)
-    assert all(torch.equal(first, other) for other in others)
-    left = by_kind.sample(4, label="left", generator=seeded())
-    assert not torch.equal(first, left)
-
-
 def test_without_a_label_every_kind_is_as_probable(by_kind, monkeypatch):
     seen = []
     monkeypatch.setattr(
@@ -312,25 +303,7 @@ def test_the_scale_of_the_layers_before_a_norm_does_not_matter():
     assert torch.allclose(model.decode(z), before, atol=1e-3)
 
 
-def test_another_seed_is_another_model():
-    first, again, other = (plane(seed=s).state_dict() for s in (0, 0, 1))
-    assert all(torch.equal(first[name], again[name]) for name in first)
-    name = "discriminator.features.0.directions"
-    assert not torch.equal(first[name], other[name])
-
-
 # What it refuses
-
-
-@pytest.mark.parametrize("verb", ["log_prob", "elbo", "energy"])
-def test_it_says_nothing_of_a_density(verb):
-    with pytest.raises(Undefined, match=f"GAN has no {verb}: .* two-sample test"):
-        getattr(plane(), verb)(torch.zeros(1, 2))
-
-
-def test_it_has_no_encoder():
-    with pytest.raises(Undefined, match="GAN has no encode"):
-        plane().encode(torch.zeros(1, 2))
 
 
 @pytest.mark.parametrize(

@@ -71,8 +71,11 @@ class _Autoregressive(GenerativeModel):
         """Return the mean of -log p(x), or of -log p(x | y), a scalar, in nats.
 
         The negative log likelihood of observations x (n, ...) of the kinds y (n,).
+
+        Raises:
+            TypeError, ValueError: As in `log_conditionals`.
         """
-        return -self._log_conditionals(x, y).sum(dim=1).mean()
+        return -self.log_conditionals(x, y).sum(dim=1).mean()
 
     def objectives(self) -> dict[str, tuple[Callable[..., Tensor], list[Tensor]]]:
         """Return the negative log-likelihood of a batch, and what it trains."""

@@ -237,13 +237,18 @@ class EnergyModel(GenerativeModel):
             y: Their kinds (n,), for a model with class_names.
 
         Raises:
-            TypeError, ValueError: x is no batch of observations.
+            TypeError, ValueError: x is no batch of observations, or y does not fit.
 
         Source: Hinton, 2002, https://doi.org/10.1162/089976602760128018; chains that go
         on: Tieleman, 2008, https://doi.org/10.1145/1390156.1390290.
         """
         self._checked(x)
-        x = self.blur(x)
+        if y is None and self.class_names:
+            raise ValueError(
+                "y is missing: this model was made with class_names, and its loss "
+                "takes observations with their kinds"
+            )
+        x, y = self.blur(x), self._kinds(y, len(x))
         return self.contrast(x, self.negatives(len(x), y), y)
 
     def contrast(self, x: Tensor, negatives: Tensor, y: Tensor | None = None) -> Tensor:
