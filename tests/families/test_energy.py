@@ -10,7 +10,13 @@ import scipy.stats
 import torch
 
 from gdlbook.data import load, moons, to_tensor
-from gdlbook.families.energy import EnergyModel, Normalized, langevin, roughness
+from gdlbook.families.energy import (
+    EnergyModel,
+    Normalized,
+    _slope,
+    langevin,
+    roughness,
+)
 from gdlbook.generative.framework import (
     kl_by_quadrature,
     two_sample_test,
@@ -110,6 +116,26 @@ def test_walks_are_alone_and_of_many_sizes():
     assert float(flat.square().mean()) == pytest.approx(mean, rel=0.1)
 
 
+def test_each_walk_has_one_size_drawn_evenly_on_a_logarithmic_scale():
+    x, start = torch.zeros(3, 2, 2, dtype=torch.float64), seeded(5)
+    even = torch.rand(3, 1, 1, generator=start, dtype=torch.float64)
+    z = torch.randn(3, 2, 2, generator=start, dtype=torch.float64)
+    there = langevin(lambda x: 0 * x.flatten(1).sum(dim=1), x, 1, adjust=False,
+                     generator=seeded(5))  # fmt: skip
+    assert torch.allclose(there, 0.1 * 16**even * z, rtol=1e-12)
+
+
+def test_a_walk_returns_numbers_and_leaves_its_start_alone():
+    for learns in (True, False):
+        start = torch.ones(3, 1, requires_grad=learns)
+        there = langevin(bell, start, 2, generator=seeded())
+        assert not there.requires_grad
+        assert start.requires_grad is learns
+        assert (start == 1).all()
+    # nor does it hold on to what it needed for its slopes
+    assert not _slope(bell, start)[0].requires_grad
+
+
 def test_an_adjusted_walk_refuses_what_it_cannot_correct():
     for wrong in ({"noise": 0.5}, {"box": (0, 1)}):
         with pytest.raises(ValueError, match=r"adjust=True with noise=.* adjust=False"):
@@ -136,6 +162,70 @@ def test_a_new_model_is_its_bell():
     for side in drawn.T:
         normal = scipy.stats.norm(0, 4)
         assert scipy.stats.kstest(side.numpy(), normal.cdf).pvalue > 0.001
+
+
+def test_what_it_is_made_of_where_nothing_else_is_asked_for():
+    plane, pictures = EnergyModel((2,)), EnergyModel(PICTURE)
+    for model, size in ((plane, (0.1, 1.6)), (pictures, (0.01, 0.01))):
+        hidden = [len(p) for p in model.network.parameters() if p.ndim == 2]
+        assert hidden == [64, 64, 64, 1]
+        assert (model.steps, model.size, len(model.chains)) == (10, size, 1024)
+        assert (model.fresh, model.magnitude) == (0, 0)
+    assert EnergyModel((2,), steps=3, size=(0.2, 0.4)).size == (0.2, 0.4)
+    assert EnergyModel((2,), fresh=1).fresh == 1
+
+
+def test_the_first_units_bend_all_over_the_plane():
+    first = EnergyModel((2,)).network[0]
+    assert 1.9 < first.weight.abs().max() <= 2
+    assert 3.7 < first.bias.abs().max() <= 4
+    assert EnergyModel(PICTURE).network[-1].weight.abs().max() > 0
+    assert EnergyModel((2,)).energy(torch.full((1, 2), 1000.0)).isfinite()
+
+
+def test_at_rest_a_sample_is_where_the_bell_put_it():
+    # steps too small to move, and an energy that copies none: nothing but the start
+    model = EnergyModel((2,), size=(1e-6, 1e-6))
+    drawn = model.sample(600, generator=seeded(3))
+    start = 4 * torch.randn(600, 2, generator=seeded(3))
+    distance, place = torch.cdist(drawn, start).min(dim=1)
+    assert distance.max() < 0.02
+    assert len(place.unique()) > 550  # shares of 1 in 600 round
+    assert not torch.equal(place, torch.arange(600))  # in another order
+
+
+def test_temper_stays_within_its_crowd_when_shares_round_to_less_than_one(monkeypatch):
+    model = shaken(EnergyModel((2,), hidden=(8,)))
+    real = torch.rand
+
+    def rand(*size, **options):
+        return torch.ones(1) if size == (1,) else real(*size, **options)
+
+    monkeypatch.setattr(torch, "rand", rand)
+    for i in range(3):
+        assert model.sample(700, generator=seeded(i)).isfinite().all()
+
+
+@pytest.mark.parametrize("shape", [(2,), PICTURE])
+def test_a_sample_does_not_come_from_the_chains(shape):
+    model = shaken(EnergyModel(shape, hidden=(8,), chains=16))
+    before = model.chains.clone()
+    drawn = model.sample(4, generator=seeded())
+    assert torch.equal(model.chains, before)
+    model.chains.fill_(0.5)
+    assert torch.equal(model.sample(4, generator=seeded()), drawn)
+
+
+def test_a_walk_without_noise_takes_the_least_step_down_the_slope():
+    model = shaken(EnergyModel((2,), hidden=(8,), size=(0.2, 0.9))).double()
+    x = torch.randn(5, 2, generator=seeded(), dtype=torch.float64).requires_grad_()
+    (slope,) = torch.autograd.grad(model.energy(x).sum(), x)
+    down = model.walk(x, 1, noise=0)
+    assert torch.allclose(down, x - 0.5 * 0.2**2 * slope)
+    noisy = [model.walk(x, 3, noise=0.5, generator=seeded(1)) for _ in range(2)]
+    assert torch.equal(*noisy)
+    plain = [model.walk(x, 3, generator=seeded(1)) for _ in range(2)]
+    assert torch.equal(*plain)
 
 
 def test_the_gradient_of_the_contrast_is_that_of_the_negative_log_likelihood():
@@ -188,7 +278,32 @@ def test_the_constant_makes_the_density_integrate_to_one_and_scipy_agrees():
         p = Normalized(model, log_z).log_prob(grid).exp().reshape(401, 401)
     area = np.trapezoid(np.trapezoid(p.double().numpy(), side), side)
     assert area == pytest.approx(1, abs=1e-3)
-    assert model.log_constant(BOX, points=500) == pytest.approx(log_z, abs=1e-3)
+    assert model.log_constant((-17, 16, -18, 19)) == pytest.approx(log_z, abs=1e-3)
+
+
+def test_the_cells_of_the_constant_fill_the_box():
+    model, seen = EnergyModel((2,)), []
+    energy = model.energy
+    model.energy = lambda x: seen.append(x) or energy(x)
+    log_z = model.log_constant((-20, 24, -18, 21))
+    x, cell = torch.cat(seen), torch.tensor([44 / 300, 39 / 300])
+    assert len(x.unique(dim=0)) == 300**2
+    low, high = torch.tensor([-20, -18]), torch.tensor([24, 21])
+    assert torch.allclose(x.min(dim=0)[0], low + cell / 2, atol=1e-4)
+    assert torch.allclose(x.max(dim=0)[0], high - cell / 2, atol=1e-4)
+    assert log_z == pytest.approx(math.log(2 * math.pi * 16), abs=1e-5)
+
+
+def test_the_constant_allows_a_thousandth_at_the_edge_on_any_side():
+    model = EnergyModel((2,))
+    model.log_constant((-10.5, 10.5, -10.5, 10.5))  # 9 ten-thousandths
+    cut = [
+        [6 * (2 * (i % 2) - 1) if i == k else BOX[i] for i in range(4)]
+        for k in range(4)
+    ]
+    for box in ((-10, 10, -10, 10), *cut):
+        with pytest.raises(ValueError, match=r"in the outermost .* widen bounds"):
+            model.log_constant(box)
 
 
 @pytest.fixture(scope="module")
@@ -200,7 +315,7 @@ def moon():
 
 
 def test_it_learns_two_moons_and_draws_them(moon):
-    density = Normalized(moon, moon.log_constant(BOX, points=600))
+    density = Normalized(moon, moon.log_constant((-12, 12, -12, 12)))
     assert kl_by_quadrature(moons, density, BOX, points=600) < 0.25
     drawn = moon.sample(2000, generator=seeded(2))
     test = moons.sample(2000, generator=seeded(3))
@@ -258,12 +373,43 @@ def test_chains_go_on_from_where_they_are():
     before = model.chains.clone()
     torch.manual_seed(0)
     x = model.negatives(16)
+    assert not x.requires_grad
+    assert not model.chains.requires_grad
     moved = (model.chains != before).any(dim=1)
     assert 8 < moved.sum() <= 16
     assert (model.chains[moved] - before[moved]).abs().max() < 0.3
     nearest = torch.cdist(x, model.chains).min(dim=1).values
     assert nearest.median() == 0
     assert "chains" not in model.state_dict()
+
+
+def test_every_chain_has_its_turn_and_is_put_back_where_its_walk_ended():
+    model, asked = EnergyModel((2,), chains=5, steps=7, class_names=KINDS), []
+    assert model.chains.shape == (6, 2)  # as many for each kind
+
+    def walk(x, steps, *, label):
+        asked.append((steps, label))
+        return x + 100
+
+    model.walk = walk
+    before, y = model.chains.clone(), torch.ones(400, dtype=torch.int64)
+    torch.manual_seed(0)
+    x = model.negatives(400, y)
+    assert asked == [(7, y)]
+    assert torch.equal(model.chains[::2], before[::2])
+    assert torch.equal(model.chains[1::2], before[1::2] + 100)
+    assert torch.equal(x.unique(dim=0), model.chains[1::2].unique(dim=0))
+
+
+def test_contrastive_divergence_sets_noisy_data_against_chains_of_their_kinds():
+    model, asked = EnergyModel(PICTURE, hidden=(8,), class_names=KINDS), []
+    model.contrast = lambda *given: asked.append(given) or torch.zeros(())
+    model.negatives = lambda n, y: ("negatives", n, y)
+    x, y = torch.full((50, *PICTURE), 0.5), torch.arange(50) % 2
+    model.contrastive_divergence(x, y)
+    ((data, (_, n, kinds), own),) = asked
+    assert float((data - x).std()) == pytest.approx(0.03, rel=0.1)
+    assert (n, kinds.tolist(), own.tolist()) == (50, y.tolist(), y.tolist())
 
 
 def test_a_share_of_the_chains_starts_anew():
@@ -318,12 +464,13 @@ def conditional():
 
 
 def test_the_kinds_stand_at_the_right_height_against_each_other(conditional):
-    shares = [
-        conditional.log_constant(BOX, label=kind) - conditional.log_constant(BOX)
-        for kind in KINDS
-    ]
-    assert math.exp(shares[0]) == pytest.approx(0.5, abs=0.12)
-    assert math.exp(shares[0]) + math.exp(shares[1]) == pytest.approx(1, abs=1e-3)
+    side = torch.linspace(-20, 20, 301)
+    grid = torch.cartesian_prod(side, side)
+    with torch.no_grad():
+        log_mass = (-conditional.energy(grid)).logsumexp(dim=0)
+        for kind in KINDS:
+            own = (-conditional.energy(grid, kind)).logsumexp(dim=0)
+            assert float((own - log_mass).exp()) == pytest.approx(0.5, abs=0.12)
 
 
 def test_with_kinds_the_loss_adds_the_cross_entropy_of_torch(conditional):
@@ -380,6 +527,24 @@ def test_a_unit_of_the_loss_of_pictures_is_forty_thousand_nats():
     assert float(loss) == pytest.approx(float(gap) / 40_000, rel=1e-3)
 
 
+def test_the_energy_of_pictures_is_what_the_network_says_of_pixels_and_roughness():
+    model = shaken(EnergyModel(PICTURE, hidden=(8,), class_names=KINDS))
+    x = torch.rand(5, *PICTURE, generator=seeded())
+    with torch.no_grad():
+        says = model.network(torch.cat([x.flatten(1), 4 * roughness(x)], dim=1))
+        for kind in (0, 1):
+            assert torch.allclose(model.energy(x, kind), 40_000 * says[:, kind])
+        y = torch.tensor([0, 1, 1, 0, 1])
+        known = torch.nn.functional.cross_entropy(-40_000 * says, y) / 40_000
+        loss = model.contrast(x, x, y)  # the energies cancel
+    assert float(loss) == pytest.approx(float(known), rel=1e-4)
+
+
+def test_walks_to_pictures_start_at_even_pixels():
+    chains = EnergyModel(PICTURE, hidden=(8,), chains=64).chains
+    assert scipy.stats.kstest(chains.flatten().numpy(), "uniform").pvalue > 0.001
+
+
 def test_the_shipped_model_draws_what_it_is_asked_for():
     model = EnergyModel.pretrained("fashion")
     test = load("fashion").test
@@ -412,6 +577,11 @@ def test_the_weights_and_chains_follow_from_the_seed():
     [
         (lambda: EnergyModel((28, 28)), ValueError, r"shape is \(28, 28\); expected"),
         (lambda: EnergyModel((1, 28, 30)), ValueError, "that 4 divides"),
+        (lambda: EnergyModel((1, 30, 28)), ValueError, "that 4 divides"),
+        (lambda: EnergyModel((2,), size=(1, 2, 3)), TypeError, "expected two numbers"),
+        (lambda: EnergyModel((2,), size=(1, 0)), ValueError, r"size\[1\] is 0"),
+        (lambda: EnergyModel((2,), fresh=1.5), ValueError, r"fresh is 1\.5; expected"),
+        (lambda: EnergyModel((2,), magnitude=-1), ValueError, "magnitude is -1; exp"),
         (lambda: EnergyModel(2), TypeError, "shape is 2; expected whole numbers"),
         (lambda: EnergyModel((2,), hidden=()), TypeError, r"hidden is \(\); expected"),
         (lambda: EnergyModel((2,), steps=0), ValueError, "steps is 0; expected 1"),

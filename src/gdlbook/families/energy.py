@@ -29,6 +29,7 @@ WALK = 300  # steps from noise to a picture
 LEVELS = 60  # from the bell to the model, in as many levels,
 MOVES = 5  # each with as many steps,
 CROWD = 500  # and with at least as many points
+CELLS = 300  # along each side of the box in which Z is added up
 
 
 def langevin(
@@ -188,10 +189,8 @@ class EnergyModel(GenerativeModel):
         self.scale = SCALE if self.pictures else 1.0
         self.steps = checks.whole("steps", steps)
         self.size = _sizes(size or ((0.01, 0.01) if self.pictures else (0.1, 1.6)))
-        self.fresh, self.magnitude = (
-            _share("fresh", fresh),
-            _least("magnitude", magnitude),
-        )
+        self.fresh = _from_zero("fresh", fresh, most=1)
+        self.magnitude = _from_zero("magnitude", magnitude)
         self.kinds = len(self.class_names) or 1
         reads = prod(self.shape)
         if self.pictures:
@@ -223,8 +222,8 @@ class EnergyModel(GenerativeModel):
 
     def objectives(self) -> Objectives:
         """Return the one loss, contrastive divergence, and all parameters."""
-        trained: list[Tensor] = list(self.parameters())
-        return {"contrastive_divergence": (self.contrastive_divergence, trained)}
+        loss = self.contrastive_divergence
+        return {"contrastive_divergence": (loss, list(self.parameters()))}
 
     def contrastive_divergence(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """Let the chains walk a little, then set the data against where they are.
@@ -275,7 +274,6 @@ class EnergyModel(GenerativeModel):
             loss = loss + self.magnitude * squares
         return loss
 
-    @torch.no_grad()
     def negatives(self, n: int, y: Tensor | None = None) -> Tensor:
         """Draw n chains, of kinds y (n,), walk on with each, and put it back.
 
@@ -290,7 +288,6 @@ class EnergyModel(GenerativeModel):
         self.chains[slot] = x.flatten(1)
         return x
 
-    @torch.no_grad()
     def walk(
         self,
         x: Tensor,
@@ -404,14 +401,8 @@ class EnergyModel(GenerativeModel):
         return (x + NOISE * torch.randn_like(x)).clamp(0, 1)
 
     @torch.no_grad()
-    def log_constant(
-        self,
-        bounds: tuple[float, float, float, float],
-        *,
-        points: int = 300,
-        label: object = None,
-    ) -> float:
-        r"""Return log Z on the plane, by adding up small cells.
+    def log_constant(self, bounds: tuple[float, float, float, float]) -> float:
+        r"""Return log Z on the plane, by adding up 300 x 300 small cells.
 
         $$Z \approx \sum_i e^{-E(x_i)} \, \Delta$$
 
@@ -420,8 +411,6 @@ class EnergyModel(GenerativeModel):
         Args:
             bounds: Lowest and highest x1, lowest and highest x2 of a box that holds
                 what the model draws.
-            points: Cells along each side of the box.
-            label: A kind, if it is to be that of $e^{-E(x, y)}$ alone.
 
         Raises:
             ValueError: The model is not on the plane, or more than a thousandth lies at
@@ -433,19 +422,19 @@ class EnergyModel(GenerativeModel):
                 "on the plane only, for shape (2,)"
             )
         left, right, low, high = bounds
-        half = (torch.arange(points, dtype=torch.float64) + 0.5) / points
-        sides = left + (right - left) * half, low + (high - low) * half
+        middle = (torch.arange(CELLS, dtype=torch.float64) + 0.5) / CELLS
+        sides = left + (right - left) * middle, low + (high - low) * middle
         x = torch.cartesian_prod(*sides).to(self.chains)
-        each = [self.energy(piece, label) for piece in torch.split(x, 10_000)]
-        log_mass = -torch.cat(each).double().reshape(points, points)
+        each = [self.energy(piece) for piece in torch.split(x, 10_000)]
+        log_mass = -torch.cat(each).double().reshape(CELLS, CELLS)
         total = log_mass.flatten().logsumexp(dim=0)
         inner = log_mass[1:-1, 1:-1].flatten().logsumexp(dim=0)
         if (edge := 1 - float((inner - total).exp())) > 1e-3:
             raise ValueError(
-                f"{edge:.2g} of the model lies in the outermost of {points} x {points} "
+                f"{edge:.2g} of the model lies in the outermost of {CELLS} x {CELLS} "
                 f"cells within {tuple(bounds)}; expected at most 0.001: widen bounds"
             )
-        area = (right - left) * (high - low) / points**2
+        area = (right - left) * (high - low) / CELLS**2
         return float(total) + math.log(area)
 
     def _says(self, x: Tensor) -> Tensor:
@@ -522,11 +511,7 @@ def _sizes(size: Sequence[float]) -> tuple[float, float]:
     return least, most
 
 
-def _share(name: str, value: float) -> float:
-    if value != 0 and checks.positive(name, value) > 1:
-        raise ValueError(f"{name} is {value}; expected a share from 0 to 1")
+def _from_zero(name: str, value: float, *, most: float = math.inf) -> float:
+    if value != 0 and checks.positive(name, value) > most:
+        raise ValueError(f"{name} is {value}; expected a share from 0 to {most}")
     return float(value)
-
-
-def _least(name: str, value: float) -> float:
-    return 0.0 if value == 0 else checks.positive(name, value)
