@@ -35,34 +35,38 @@ PICTURE = (1, 4, 4)
 # Every family in its other forms: numbers, bits, gray levels, symbols, kinds.
 FORMS = {
     "MADE-bits": lambda **k: MADE((4,), (12,), **k),
-    "MADE-kinds": lambda **k: MADE((2,), (16,), components=3, class_names=KINDS, **k),
-    "MADE-bits-kinds": lambda **k: MADE((1, 2, 2), (12,), class_names=KINDS, **k),
-    "PixelCNN-kinds": lambda **k: PixelCNN((1, 3, 3), 4, 1, class_names=KINDS, **k),
+    "MADE-kinds": lambda **k: MADE(
+        (2,), (16,), components=3, class_names=[*KINDS], **k
+    ),
+    "MADE-bits-kinds": lambda **k: MADE((1, 2, 2), (12,), class_names=[*KINDS], **k),
+    "PixelCNN-kinds": lambda **k: PixelCNN((1, 3, 3), 4, 1, class_names=[*KINDS], **k),
     "CausalTransformer-kinds": lambda **k: CausalTransformer(
-        (3,), "ab.", end=".", width=8, heads=2, layers=1, class_names=KINDS, **k
+        (3,), "ab.", end=".", width=8, heads=2, layers=1, class_names=[*KINDS], **k
     ),
     "RealNVP-kinds": lambda **k: RealNVP(
-        (2,), couplings=4, hidden=8, class_names=KINDS, **k
+        (2,), couplings=4, hidden=8, class_names=[*KINDS], **k
     ),
     "RealNVP-pictures": lambda **k: RealNVP(PICTURE, couplings=4, hidden=8, **k),
     "VAE-mixture": lambda **k: VAE((2,), 2, components=3, hidden=(8,), **k),
-    "VAE-kinds": lambda **k: VAE((2,), 2, class_names=KINDS, hidden=(8,), **k),
+    "VAE-kinds": lambda **k: VAE((2,), 2, class_names=[*KINDS], hidden=(8,), **k),
     "VAE-bits": lambda **k: VAE(PICTURE, 2, likelihood="bernoulli", hidden=(8,), **k),
     "VAE-levels-kinds": lambda **k: VAE(
-        PICTURE, 2, likelihood="levels", hidden=(8,), class_names=KINDS, **k
+        PICTURE, 2, likelihood="levels", hidden=(8,), class_names=[*KINDS], **k
     ),
     "EnergyModel-kinds": lambda **k: EnergyModel(
-        (2,), hidden=(8,), class_names=KINDS, **k
+        (2,), hidden=(8,), class_names=[*KINDS], **k
     ),
     "EnergyModel-pictures-kinds": lambda **k: EnergyModel(
-        PICTURE, hidden=(8,), chains=16, class_names=KINDS, **k
+        PICTURE, hidden=(8,), chains=16, class_names=[*KINDS], **k
     ),
-    "DDPM-kinds": lambda **k: DDPM((2,), steps=6, sizes=(8, 8), class_names=KINDS, **k),
+    "DDPM-kinds": lambda **k: DDPM(
+        (2,), steps=6, sizes=(8, 8), class_names=[*KINDS], **k
+    ),
     "DDPM-pictures-kinds": lambda **k: DDPM(
-        PICTURE, steps=6, sizes=(16, 16), class_names=KINDS, **k
+        PICTURE, steps=6, sizes=(16, 16), class_names=[*KINDS], **k
     ),
-    "GAN-kinds": lambda **k: GAN((2,), class_names=KINDS, **k),
-    "GAN-pictures-kinds": lambda **k: GAN(PICTURE, width=2, class_names=KINDS, **k),
+    "GAN-kinds": lambda **k: GAN((2,), class_names=[*KINDS], **k),
+    "GAN-pictures-kinds": lambda **k: GAN(PICTURE, width=2, class_names=[*KINDS], **k),
 }
 
 
