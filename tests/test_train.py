@@ -15,6 +15,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn.functional import softplus
+from torch.optim.swa_utils import AveragedModel
 
 from gdlbook.train import History, fit, one_thread
 
@@ -171,6 +172,69 @@ def test_a_falling_rate_is_the_cosine_of_torch() -> None:
         optimizer.step()
         falling.step()
     torch.testing.assert_close(model.w, other.w)
+
+
+def test_each_loss_has_the_rate_of_its_name() -> None:
+    rates, x = {"generator": 0.01, "critic": 0.04}, data()[0][:, 0]
+    game, other = Game(), Game()
+    fit(game, x, steps=STEPS, batch_size=BATCH, learning_rate=rates, seed=2)
+    with one_thread(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(2)
+        players = [
+            (loss, parameters, torch.optim.Adam(parameters, lr=rates[name], fused=True))
+            for name, (loss, parameters) in other.objectives().items()
+        ]
+        for rows in batches(N, BATCH, 2, STEPS):
+            for loss, parameters, optimizer in players:
+                gradients = torch.autograd.grad(loss(x[rows]), parameters)
+                for parameter, gradient in zip(parameters, gradients, strict=True):
+                    parameter.grad = gradient
+                optimizer.step()
+    assert torch.equal(game.g, other.g)
+    assert torch.equal(game.d, other.d)
+
+
+def test_the_average_is_that_of_torch_and_changes_nothing_of_what_is_learned() -> None:
+    model, other, x = Line(), Line(), data()[0]
+    line: dict[str, Any] = {"steps": STEPS, "batch_size": BATCH, "seed": 3}
+    line |= {"learning_rate": 0.05}
+    history = fit(model, x, average=0.8, **line)
+    average = AveragedModel(  # its first update copies: the start has a hundredth left
+        nn.ParameterList([other.w]),
+        multi_avg_fn=lambda kept, now, n: torch._foreach_lerp_(
+            kept, now, 1 - min(0.8, (int(n) + 1) / (int(n) + 10))
+        ),
+    )
+    optimizer = torch.optim.Adam([other.w], lr=0.05, fused=True)
+    for step, rows in enumerate(batches(N, BATCH, 3, STEPS)):
+        (other.w.grad,) = torch.autograd.grad(other.loss(x[rows]), [other.w])
+        optimizer.step()
+        average.update_parameters(nn.ParameterList([other.w]))
+        if step == 0:
+            with torch.no_grad():
+                average.module[0].copy_(0.1 * torch.ones(5) + 0.9 * other.w)
+    torch.testing.assert_close(model.w, average.module[0].detach(), check_stride=False)
+    assert not torch.allclose(model.w, other.w, atol=1e-3)
+    plain = fit(Line(), x, **line)
+    assert history == plain
+
+
+def test_a_weight_that_rests_is_its_own_average_after_few_steps() -> None:
+    model = Line(lambda x: (model.w - 3).square().mean() + 0 * x.mean())
+    fit(model, data()[0], steps=60, learning_rate=0.5, anneal=True, average=0.999)
+    assert (model.w - 3).abs().max() < 0.3  # without the start's release: 1.9 away
+
+
+def test_validation_and_patience_look_at_the_average() -> None:
+    model = Line()
+    settings: dict[str, Any] = {"steps": 12, "every": 3, "learning_rate": 0.2}
+    settings |= {"validation": data()[0], "average": 0.9}
+    history = fit(model, data()[0], **settings)
+    assert model.loss(data()[0]).item() == history.validation["loss"][-1]
+    drifting = Drift()
+    history = drift(drifting, average=0.5)
+    assert history.stopped_early
+    assert drifting.w.square().item() == history.validation["loss"].min()
 
 
 def test_color_pictures_lie_channels_last_for_a_model_with_filters() -> None:
@@ -331,10 +395,11 @@ def test_validation_is_the_mean_over_its_rows_in_evaluation_mode() -> None:
     assert history.validation["loss"][-1] == pytest.approx(expected, rel=1e-6)
 
 
-def test_validation_changes_nothing_of_what_is_learned() -> None:
+@pytest.mark.parametrize("average", [0, 0.9])
+def test_validation_changes_nothing_of_what_is_learned(average: float) -> None:
     model, other = Net(), Net()
-    expected = train(model).loss["loss"]
-    history = train(other, validation=data(), every=4)
+    expected = train(model, average=average).loss["loss"]
+    history = train(other, validation=data(), every=4, average=average)
     assert np.array_equal(history.loss["loss"], expected)
     assert_same(weights(model), weights(other))
 
@@ -487,6 +552,17 @@ def test_interrupted_game_goes_on_to_the_same_bits(tmp_path: Path) -> None:
     assert torch.equal(game.d, other.d)
 
 
+def test_an_interrupted_average_goes_on_to_the_same_bits(tmp_path: Path) -> None:
+    model, file = Net(), tmp_path / "run"
+    settings: dict[str, Any] = {"validation": data(), "every": 10, "average": 0.9}
+    expected = train(model, **settings)
+    other = Net()
+    interrupted(other, 19, lambda: train(other, checkpoint=file, **settings))
+    other = Net()
+    assert train(other, checkpoint=file, **settings) == expected
+    assert_same(weights(model), weights(other))
+
+
 def test_channels_last_weights_go_on_to_the_same_bits(tmp_path: Path) -> None:
     x = torch.randn(20, 3, 6, 6).contiguous(memory_format=torch.channels_last)
     model, other, third = Pictures(), Pictures(), Pictures()
@@ -595,6 +671,7 @@ def test_the_file_holds_plain_tensors(tmp_path: Path) -> None:
         ({"seed": 5}, "with seed 3, this run has seed 5"),
         ({"batch_size": 9}, "with batch_size 8, this run has batch_size 9"),
         ({"learning_rate": 0.1}, r"learning_rate 0\.01, .* learning_rate 0\.1:"),
+        ({"average": 0.9}, r"with average 0\.0, this run has average 0\.9"),
         ({"every": 5}, "with every 10, this run has every 5"),
         ({"anneal": True}, "with anneal none, this run has anneal over 30"),
         ({"patience": 5, "validation": "data"}, "with validation none, this run has"),
@@ -796,6 +873,15 @@ NAN[3, 2] = float("nan")
         (X, {"learning_rate": float("nan")}, "learning_rate is nan; expected"),
         (X, {"learning_rate": "fast"}, "learning_rate is 'fast'; expected"),
         (X, {"anneal": 0.1}, r"anneal is 0\.1; expected True or False"),
+        (X, {"average": 1}, "average is 1; expected a number from 0 to below 1"),
+        (X, {"average": -0.1}, r"average is -0\.1; expected"),
+        (X, {"average": "much"}, "average is 'much'; expected"),
+        (X, {"learning_rate": {"loss": 0}}, "learning_rate is 0; expected a number"),
+        (
+            X,
+            {"learning_rate": {"lost": 0.1}},
+            r"rates for \['lost'\]; expected one for each of the losses \['loss'\]",
+        ),
         (X, {"every": 0}, "every is 0; expected"),
         (X, {"every": 3, "validation": X}, "every=3 is more than steps=2"),
         (X, {"patience": 2}, "patience=2 without validation"),

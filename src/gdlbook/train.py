@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import islice
 
@@ -25,8 +25,9 @@ def fit(
     steps: int,
     seed: int = 0,
     batch_size: int = 32,
-    learning_rate: float = 1e-3,
+    learning_rate: float | Mapping[str, float] = 1e-3,
     anneal: bool = False,
+    average: float = 0.0,
     validation: Data | None = None,
     every: int | None = None,
     patience: int | None = None,
@@ -52,10 +53,14 @@ def fit(
         steps: Updates to make, those of an interrupted run included.
         seed: Of the order of the rows, and of whatever the losses draw.
         batch_size: Rows in a batch.
-        learning_rate: Of Adam.
+        learning_rate: Of Adam; or `{name: rate}` with one for each loss.
         anneal: Let the learning rate fall to zero along half a cosine by the last step
             (https://arxiv.org/abs/1608.03983); what a constant rate leaves unsettled
             comes to rest.
+        average: Share that an average of the trained weights keeps of itself at each
+            step, as 0.999; validation measures it, and the model ends with it. In step
+            t it keeps no more than t / (t + 9), so that a short run forgets its start.
+            0 is none (https://arxiv.org/abs/1806.04498).
         validation: Rows held out, shaped as the data: each loss is measured on them
             without gradients, with the same draws each time. Never the test part.
         every: Steps from one validation, or checkpoint, to the next; an epoch if not
@@ -84,6 +89,7 @@ def fit(
         batch_size,
         learning_rate,
         anneal,
+        average,
         every,
         patience,
     )
@@ -96,7 +102,7 @@ def fit(
             _train(model, run, settings, store, progress)
         except DivergedError as what:
             raise FloatingPointError(f"{what}. {likely_causes(settings)}") from None
-    run.restore_best()
+    run.settle()
     return run.history()
 
 
@@ -124,7 +130,7 @@ def _train(
                 if bar.update():
                     bar.set_postfix_str(run.last(), refresh=False)
             if settings.validation and run.done % every == 0:
-                with _evaluation(model, settings.seed):
+                with _evaluation(model, settings.seed), run.averaged():
                     run.validate(settings.validation)
             run.seconds = time.perf_counter() - start
             if store is not None:

@@ -29,7 +29,10 @@ class Checkpoint:
             "validation": _describe(settings.validation),
         } | {
             name: str(getattr(settings, name))
-            for name in ("seed", "batch_size", "learning_rate", "every", "patience")
+            for name in (
+                *("seed", "batch_size", "learning_rate"),
+                *("average", "every", "patience"),
+            )
         }
         # A rate that falls has the length of the run in it.
         self.settings["anneal"] = f"over {settings.steps}" * settings.anneal or "none"
@@ -122,6 +125,7 @@ def _tensors(run: Run) -> dict[str, Tensor]:
     """Return the state of a run, that of the random numbers included."""
     state = {"random": torch.get_rng_state(), "steps": torch.tensor(run.steps).long()}
     state |= {f"weights/{name}": tensor for name, tensor in run.weights.items()}
+    state |= {f"average/{name}": tensor for name, tensor in run.average.items()}
     state |= {f"best/{name}": tensor for name, tensor in run.best.items()}
     for o in run.objectives:
         state[f"loss/{o.name}"] = torch.tensor(o.trace, dtype=torch.float64)
@@ -136,6 +140,7 @@ def _load(run: Run, state: Mapping[str, Tensor]) -> None:
     """Take up the state that `_tensors` returned."""
     torch.set_rng_state(state["random"])
     copy(_under("weights/", state), into=run.weights)
+    copy(_under("average/", state), into=run.average)
     run.best = _under("best/", state)
     run.steps = state["steps"].tolist()
     for o in run.objectives:

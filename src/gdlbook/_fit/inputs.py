@@ -30,16 +30,19 @@ class Settings:
     steps: int
     seed: int
     batch_size: int
-    learning_rate: float
+    learning_rate: float | dict[str, float]  # one for all losses, or one for each
     anneal: bool
+    average: float
     every: int
     patience: int | None
 
-    def rate(self, step: int) -> float:
-        """Return the learning rate of a step, counted from 0."""
+    def rate(self, loss: str, step: int) -> float:
+        """Return the learning rate of a loss in a step, counted from 0."""
+        rate = self.learning_rate
+        first = rate if isinstance(rate, float) else rate[loss]
         if not self.anneal:
-            return self.learning_rate
-        return self.learning_rate * (1 + math.cos(math.pi * step / self.steps)) / 2
+            return first
+        return first * (1 + math.cos(math.pi * step / self.steps)) / 2
 
 
 def check(
@@ -48,8 +51,9 @@ def check(
     steps: int,
     seed: int,
     batch_size: int,
-    learning_rate: float,
+    learning_rate: float | Mapping[str, float],
     anneal: bool,
+    average: float,
     every: int | None,
     patience: int | None,
 ) -> Settings:
@@ -57,12 +61,12 @@ def check(
     rows = _tensors("data", data)
     held = () if validation is None else _held_out(validation, rows)
     steps, batch_size = _whole("steps", steps), _whole("batch_size", batch_size)
-    if not isinstance(learning_rate, Real) or not 0 < learning_rate < math.inf:
-        raise ValueError(
-            f"learning_rate is {learning_rate!r}; expected a number above 0, as 0.001"
-        )
     if not isinstance(anneal, bool):
         raise TypeError(f"anneal is {anneal!r}; expected True or False")
+    if not isinstance(average, Real) or not 0 <= average < 1:
+        raise ValueError(
+            f"average is {average!r}; expected a number from 0 to below 1, as 0.999"
+        )
     if patience is not None and not held:
         raise ValueError(
             f"patience={patience!r} without validation: a part of the data has to be "
@@ -80,8 +84,9 @@ def check(
         steps=steps,
         seed=_whole("seed", seed, least=0),
         batch_size=batch_size,
-        learning_rate=float(learning_rate),
+        learning_rate=_rates(learning_rate),
         anneal=anneal,
+        average=float(average),
         every=every,
         patience=None if patience is None else _whole("patience", patience),
     )
@@ -96,7 +101,7 @@ def likely_causes(settings: Settings) -> str:
     ]
     scale = f" (they run from {' and from '.join(ranges)})" if ranges else ""
     return (
-        f"Likely causes: a learning rate that is too large ({settings.learning_rate:g} "
+        f"Likely causes: a learning rate that is too large ({settings.learning_rate} "
         "here), the logarithm of zero, a division by zero or the exponential of a "
         f"large number in the loss, or data that were not scaled{scale}. The weights "
         "are those of the last update that was finite."
@@ -108,6 +113,22 @@ def finite(tensor: torch.Tensor) -> bool:
     # A NaN stays in the sum, and summing is many times as fast as looking at each. A
     # sum may overflow where no entry does, so only a suspicion is looked into.
     return math.isfinite(float(tensor.sum())) or bool(tensor.isfinite().all())
+
+
+def _rates(learning_rate: float | Mapping[str, float]) -> float | dict[str, float]:
+    """Return one rate, or one for each loss, or raise."""
+    if isinstance(learning_rate, Mapping):
+        return {name: _rate(rate) for name, rate in learning_rate.items()}
+    return _rate(learning_rate)
+
+
+def _rate(learning_rate: float) -> float:
+    if not isinstance(learning_rate, Real) or not 0 < learning_rate < math.inf:
+        raise ValueError(
+            f"learning_rate is {learning_rate!r}; expected a number above 0, as 0.001, "
+            "or one for each loss"
+        )
+    return float(learning_rate)
 
 
 def _whole(name: str, value: int, *, least: int = 1) -> int:

@@ -1,7 +1,8 @@
 """The state of a training run: weights, one Adam for each objective, the record."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -18,11 +19,9 @@ class DivergedError(Exception):
 class Objective:
     """One loss, the parameters that it trains, its Adam, and its value at each step."""
 
-    def __init__(
-        self, name: str, loss: Loss, parameters: list[Tensor], learning_rate: float
-    ) -> None:
+    def __init__(self, name: str, loss: Loss, parameters: list[Tensor]) -> None:
         self.name, self.loss, self.parameters = name, loss, parameters
-        self.optimizer = torch.optim.Adam(parameters, lr=learning_rate, fused=True)
+        self.optimizer = torch.optim.Adam(parameters, fused=True)  # step sets its rate
         self.trace: list[float] = []
         self.validation: list[float] = []
 
@@ -78,13 +77,20 @@ class Run:
 
     def __init__(self, model: Trainable, settings: Settings) -> None:
         self.objectives = [
-            Objective(name, loss, parameters, settings.learning_rate)
+            Objective(name, loss, parameters)
             for name, (loss, parameters) in objectives(model).items()
         ]
+        names = [objective.name for objective in self.objectives]
+        rates = settings.learning_rate
+        if isinstance(rates, dict) and sorted(rates) != sorted(names):
+            raise ValueError(
+                f"learning_rate has rates for {list(rates)}; expected one for each of "
+                f"the losses {names}"
+            )
         if settings.patience is not None and len(self.objectives) > 1:
             raise ValueError(
                 f"patience={settings.patience} with the losses "
-                f"{[o.name for o in self.objectives]}: one loss can tell which weights "
+                f"{names}: one loss can tell which weights "
                 "are best, several that play against each other cannot"
             )
         self.patience = settings.patience
@@ -97,6 +103,13 @@ class Run:
             for name, tensor in self.weights.items()
             if not tensor.requires_grad and tensor.dim() < 2
         }
+        self.keep = settings.average
+        trained = {id(p) for o in self.objectives for p in o.parameters}
+        self.average = {
+            name: tensor.detach().clone()
+            for name, tensor in self.weights.items()
+            if self.keep and id(tensor) in trained
+        }
         self.best: dict[str, Tensor] = {}
         self.steps: list[int] = []
         self.done = 0
@@ -107,11 +120,25 @@ class Run:
         before = {name: tensor.clone() for name, tensor in self.running.items()}
         try:
             for objective in self.objectives:
-                objective.step(batch, self.rate(self.done))
+                objective.step(batch, self.rate(objective.name, self.done))
         except DivergedError as what:
             copy(before, into=self.running)
             raise DivergedError(f"step {self.done + 1:,}: {what}") from None
         self.done += 1
+        if self.average:
+            now = [self.weights[name].detach() for name in self.average]
+            gives = 1 - min(self.keep, self.done / (self.done + 9))
+            torch._foreach_lerp_(list(self.average.values()), now, gives)
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Give the model its averaged weights within the block, if there are any."""
+        now = {name: self.weights[name].detach().clone() for name in self.average}
+        copy(self.average, into=self.weights)
+        try:
+            yield
+        finally:
+            copy(now, into=self.weights)
 
     def laid_out(self, data: Sequence[Tensor]) -> list[Tensor]:
         """Put pictures channels last in memory for a model with filters.
@@ -155,8 +182,9 @@ class Run:
         """Whether so many validations were no better that training is to stop."""
         return self.patience is not None and self.waited >= self.patience
 
-    def restore_best(self) -> None:
-        """Give the model the weights of the best validation, if they were kept."""
+    def settle(self) -> None:
+        """Give the model its averaged weights, or those of the best validation."""
+        copy(self.average, into=self.weights)
         copy(self.best, into=self.weights)
 
     def last(self) -> str:
