@@ -32,7 +32,8 @@ class Recipe:
         data: Returns what `fit` trains on: a tensor, or a tuple of them. The test part
             has no part in it.
         figures: Judges the trained model on the test part: {figure with unit: number}.
-        steps, batch_size, learning_rate, seed: Settings of `fit`; the rate anneals.
+        steps, batch_size, learning_rate, average, seed: Settings of `fit`; the rate
+            anneals.
     """
 
     kind: type[GenerativeModel]
@@ -42,7 +43,8 @@ class Recipe:
     figures: Callable[[Any], dict[str, float]]
     steps: int
     batch_size: int
-    learning_rate: float
+    learning_rate: float | dict[str, float]
+    average: float = 0.0
     seed: int = 0
 
     @property
@@ -84,6 +86,7 @@ class Recipe:
             "batch_size": self.batch_size,
             "learning_rate": self.learning_rate,
             "anneal": True,
+            "average": self.average,
             "seed": self.seed,
         }
 

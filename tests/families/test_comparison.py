@@ -405,6 +405,7 @@ def test_every_entry_begins_as_its_record_says(contest):
         assert then["model"] == json.loads(json.dumps(entry.model))
         assert then["batch_size"] == entry.batch_size
         assert then["learning_rate"] == entry.learning_rate
+        assert then["average"] == entry.average
         losses = contest.first_losses(entry)
         assert losses.keys() == then["first_losses"].keys()
         for name, expected in then["first_losses"].items():

@@ -145,14 +145,21 @@ def test_the_penalty_of_a_plane_is_its_squared_slope_and_trains_it():
     assert slope.grad.tolist() == pytest.approx([6, -8])
 
 
-def test_the_penalty_enters_with_half_its_weight_on_a_quarter_of_the_batch():
-    x = torch.randn(16, 2, generator=seeded())
-    models = plane(penalty=0), plane(penalty=3)
+def test_the_penalty_enters_with_half_its_weight_on_quarters_of_real_and_drawn():
+    x, y = torch.randn(16, 2, generator=seeded()), torch.arange(16) % 3
+    models = [plane(penalty=p, class_names=KINDS) for p in (0, 3)]
+    for model in models:
+        torch.nn.init.normal_(model.discriminator.of_kind.weight, generator=seeded())
     without, with_it = (
-        drawn_alike(lambda m=m: m.discriminator_loss(x)) for m in models
+        drawn_alike(lambda m=m: m.discriminator_loss(x, y)) for m in models
     )
-    expected = 1.5 * plane().gradient_penalty(x[:4])
-    assert (with_it - without).item() == pytest.approx(expected.item(), rel=1e-4)
+    drawn = drawn_alike(lambda: models[0].sample(16, label=y))
+    slopes = [
+        models[0].gradient_penalty(some[:4], y[:4]).item() for some in (x, drawn)
+    ]
+    assert slopes[1] != pytest.approx(slopes[0], rel=0.05)
+    expected = 1.5 * sum(slopes)
+    assert (with_it - without).item() == pytest.approx(expected, rel=1e-4)
 
 
 # The best discriminator, on a world that is known

@@ -36,13 +36,14 @@ class Entry:
     Attributes:
         kind: Name of the class, in `gdlbook.families`.
         model: What the class is made with.
-        batch_size, learning_rate: Of `fit`; the rate anneals to zero.
+        batch_size, learning_rate, average: Of `fit`; the rate anneals to zero.
     """
 
     kind: str
     model: dict[str, Any]
     batch_size: int
-    learning_rate: float
+    learning_rate: float | dict[str, float]
+    average: float = 0.0
 
     def new(self, seed: int = 0) -> GenerativeModel:
         """Return the model, untrained."""
@@ -61,6 +62,7 @@ class Entry:
             batch_size=self.batch_size,
             learning_rate=self.learning_rate,
             anneal=True,
+            average=self.average,
             seed=seed,
             progress=False,
         )
@@ -372,6 +374,8 @@ _MADE = {"shape": PLANE, "hidden": [64, 64], "components": 20}
 _VAE = {"shape": PLANE, "latent": 2, "hidden": [64, 64]}
 _COINS = {"latent": 32, "likelihood": "bernoulli", "components": 100, "hidden": [128]}
 _LEVELS = {"latent": 32, "likelihood": "levels", "hidden": [128]}
+_UNEQUAL = {"discriminator": 4e-3, "generator": 1e-3}
+_SMALL = {"latent_size": 20, "penalty": 2}
 _WALKS = {"chains": 512, "fresh": 0.02, "magnitude": 0.1}
 
 # Settings of each chapter: batch size, then learning rate.
@@ -382,7 +386,7 @@ ENTRIES: dict[str, tuple[Entry, ...]] = {
         Entry("VAE", _VAE | {"components": 32}, 512, 3e-3),
         Entry("EnergyModel", {"shape": PLANE}, 256, 3e-3),
         Entry("DDPM", {"shape": PLANE}, 256, 1e-2),
-        Entry("GAN", {"shape": PLANE}, 256, 2e-3),
+        Entry("GAN", {"shape": PLANE}, 256, _UNEQUAL, 0.999),
     ),
     "mixture": (
         Entry("MADE", _MADE, 256, 1e-2),
@@ -390,7 +394,7 @@ ENTRIES: dict[str, tuple[Entry, ...]] = {
         Entry("VAE", _VAE | {"components": 50}, 512, 5e-3),
         Entry("EnergyModel", {"shape": PLANE}, 256, 5e-3),
         Entry("DDPM", {"shape": PLANE}, 512, 1e-2),
-        Entry("GAN", {"shape": PLANE, "latent_size": 2}, 256, 3e-3),
+        Entry("GAN", {"shape": PLANE, "latent_size": 2}, 256, _UNEQUAL, 0.999),
     ),
     "clothing, black and white": (
         Entry("MADE", {"shape": GRAY, "hidden": [1000]}, 128, 3e-3),
@@ -402,7 +406,7 @@ ENTRIES: dict[str, tuple[Entry, ...]] = {
         Entry("VAE", _LEVELS | {"shape": GRAY}, 64, 2e-3),
         Entry("EnergyModel", _WALKS | {"shape": GRAY, "hidden": [176, 128]}, 64, 1e-3),
         Entry("DDPM", {"shape": GRAY}, 64, 2e-3),
-        Entry("GAN", {"shape": GRAY, "penalty": 2}, 64, 5e-4),
+        Entry("GAN", {"shape": GRAY, "penalty": 2}, 64, 5e-4, 0.99),
     ),
     "emoji, silhouettes": (
         Entry("MADE", {"shape": SHAPES, "hidden": [1000]}, 128, 3e-3),
@@ -414,7 +418,7 @@ ENTRIES: dict[str, tuple[Entry, ...]] = {
         Entry("VAE", _LEVELS | {"shape": COLOR}, 64, 2e-3),
         Entry("EnergyModel", _WALKS | {"shape": COLOR, "hidden": [44, 128]}, 64, 1e-3),
         Entry("DDPM", {"shape": COLOR}, 64, 2e-3),
-        Entry("GAN", {"shape": COLOR, "latent_size": 20, "penalty": 2}, 64, 5e-4),
+        Entry("GAN", _SMALL | {"shape": COLOR}, 64, 5e-4, 0.99),
     ),
 }
 

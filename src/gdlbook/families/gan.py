@@ -20,7 +20,7 @@ __all__ = ["GAN"]
 
 Label = str | int | Tensor
 UNITS = (64, 64, 64)  # of the hidden layers of the networks for vectors
-WAVES = (1.0, 2.0, 4.0)  # spreads of their frequencies, in radians per unit
+WAVES = (2.0, 4.0, 8.0)  # spreads of their frequencies, in radians per unit
 EACH = 11  # directions of each spread
 DENSE = 128  # features of a picture
 
@@ -161,7 +161,8 @@ class GAN(GenerativeModel):
         $$-\E_{x \sim \Pdata}[\log D(x)] - \E_{x \sim \Pmodel}[\log(1 - D(x))]$$
 
         The best discriminator has $\log 4 - 2\,\mathrm{JS}(\Pdata, \Pmodel)$. The
-        penalty is added, on the first quarter of the batch, to save time.
+        penalty is added, at real and at drawn observations alike; on the first
+        quarter of the batch, to save time.
 
         Args:
             x: Real observations, (n, *shape).
@@ -170,22 +171,23 @@ class GAN(GenerativeModel):
         Raises:
             TypeError, ValueError: x or y do not fit, as in `logit`.
         """
-        real = self.logit(x, y)
-        fake = self._judge(self.sample(len(x), label=y), y)
+        drawn = self.sample(len(x), label=y)
+        real, fake = self.logit(x, y), self._judge(drawn, y)
         loss = softplus(-real).mean() + softplus(fake).mean()
         if self.penalty:
             part = slice(max(1, len(x) // 4))
-            slope = self.gradient_penalty(x[part], None if y is None else y[part])
-            loss = loss + self.penalty / 2 * slope
+            kinds = None if y is None else y[part]
+            for some in (x[part], drawn[part]):
+                loss = loss + self.penalty / 2 * self.gradient_penalty(some, kinds)
         return loss
 
     def gradient_penalty(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        r"""Return how steep the logit is at real observations: R1.
+        r"""Return how steep the logit is at observations: R1 at real ones, R2 at drawn.
 
-        $$\E_{x \sim \Pdata} \lVert \nabla_x \ell(x) \rVert^2$$
+        $$\E_x \lVert \nabla_x \ell(x) \rVert^2$$
 
         Args:
-            x: Real observations, (n, *shape).
+            x: Observations, (n, *shape).
             y: Their kinds (n,), for a model with class_names.
 
         Returns:
