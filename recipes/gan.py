@@ -1,4 +1,4 @@
-"""Adversarial networks: pictures of clothing, drawn by label."""
+"""Adversarial networks: pictures of clothing and emoji, drawn by label."""
 
 from typing import Any
 
@@ -34,13 +34,31 @@ RECIPES = [
         name="fashion",
         model={
             "shape": [1, 28, 28],
-            "penalty": 2,
+            "penalty": 1,
             "class_names": kinds("fashion"),
         },
         data=lambda: colors(load("fashion").train),
         figures=lambda model: figures("fashion", model),
-        steps=3500,
+        steps=8000,
         batch_size=64,
-        learning_rate=5e-4,
+        learning_rate=1e-3,
+        average=0.999,
+    ),
+    Recipe(
+        kind=GAN,
+        name="emoji",
+        model={
+            "shape": [3, 32, 32],
+            "latent_size": 20,
+            "width": 12,
+            "penalty": 1,
+            "class_names": kinds("emoji"),
+        },
+        data=lambda: colors(load("emoji").train),
+        figures=lambda model: figures("emoji", model),
+        steps=6000,
+        batch_size=64,
+        learning_rate=1e-3,
+        average=0.999,
     ),
 ]

@@ -375,7 +375,7 @@ _VAE = {"shape": PLANE, "latent": 2, "hidden": [64, 64]}
 _COINS = {"latent": 32, "likelihood": "bernoulli", "components": 100, "hidden": [128]}
 _LEVELS = {"latent": 32, "likelihood": "levels", "hidden": [128]}
 _UNEQUAL = {"discriminator": 4e-3, "generator": 1e-3}
-_SMALL = {"latent_size": 20, "penalty": 2}
+_SMALL = {"latent_size": 20, "penalty": 1}
 _WALKS = {"chains": 512, "fresh": 0.02, "magnitude": 0.1}
 
 # Settings of each chapter: batch size, then learning rate.
@@ -406,7 +406,7 @@ ENTRIES: dict[str, tuple[Entry, ...]] = {
         Entry("VAE", _LEVELS | {"shape": GRAY}, 64, 2e-3),
         Entry("EnergyModel", _WALKS | {"shape": GRAY, "hidden": [176, 128]}, 64, 1e-3),
         Entry("DDPM", {"shape": GRAY}, 64, 2e-3),
-        Entry("GAN", {"shape": GRAY, "penalty": 2}, 64, 5e-4, 0.99),
+        Entry("GAN", {"shape": GRAY, "penalty": 1}, 64, 1e-3, 0.999),
     ),
     "emoji, silhouettes": (
         Entry("MADE", {"shape": SHAPES, "hidden": [1000]}, 128, 3e-3),
@@ -418,7 +418,7 @@ ENTRIES: dict[str, tuple[Entry, ...]] = {
         Entry("VAE", _LEVELS | {"shape": COLOR}, 64, 2e-3),
         Entry("EnergyModel", _WALKS | {"shape": COLOR, "hidden": [44, 128]}, 64, 1e-3),
         Entry("DDPM", {"shape": COLOR}, 64, 2e-3),
-        Entry("GAN", _SMALL | {"shape": COLOR}, 64, 5e-4, 0.99),
+        Entry("GAN", _SMALL | {"shape": COLOR}, 64, 1e-3, 0.999),
     ),
 }
 
