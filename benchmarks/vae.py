@@ -125,7 +125,14 @@ def ours(x: Tensor, test: Tensor, seconds: float) -> tuple[float, float, int]:
 
 def new() -> VAE:
     """Return the untrained model of the book."""
-    return VAE((1, 28, 28), 32, likelihood="bernoulli", components=100, hidden=(512,))
+    return VAE(
+        (1, 28, 28),
+        32,
+        likelihood="bernoulli",
+        components=100,
+        hidden=(512,),
+        activation="silu",
+    )
 
 
 def timed(model: VAE, x: Tensor, steps: int) -> float:

@@ -1,11 +1,13 @@
 """The VAE: its bound against the exact integral, its terms against closed forms."""
 
 import math
+from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 import torch
+from torch import nn
 from torch.distributions import (
     Bernoulli,
     Categorical,
@@ -479,6 +481,40 @@ def test_the_seed_makes_the_weights():
     assert not torch.equal(first.decoder.dense1.weight, other.decoder.dense1.weight)
 
 
+@pytest.mark.parametrize(("shape", "bends"), [((2,), (2, 2)), ((1, 8, 8), (2, 4))])
+@pytest.mark.parametrize(("name", "kind"), [("relu", nn.ReLU), ("silu", nn.SiLU)])
+def test_the_activation_follows_every_hidden_layer(shape, bends, name, kind):
+    model = VAE(shape, 3, hidden=(6, 5), activation=name)
+    for network, count in zip((model.encoder, model.decoder), bends, strict=True):
+        layers = [m for m in network.modules() if not list(m.children())]
+        assert sum(isinstance(layer, kind) for layer in layers) == count
+        assert sum(isinstance(layer, nn.ReLU | nn.SiLU) for layer in layers) == count
+        weighted = nn.Linear | nn.Conv2d
+        for first, then in pairwise(layers):  # never two in a row without a bend
+            assert not (isinstance(first, weighted) and isinstance(then, weighted))
+        assert not isinstance(layers[-1], kind)
+
+
+def test_the_activation_is_relu_unless_told_and_changes_no_first_weight():
+    plain, relu, silu = (
+        VAE((1, 8, 8), 3, hidden=(6,), **more)
+        for more in ({}, {"activation": "relu"}, {"activation": "silu"})
+    )
+    x = torch.rand(4, 1, 8, 8, generator=seeded())
+    assert torch.equal(plain.encode(x), relu.encode(x))
+    for name, p in silu.state_dict().items():
+        assert torch.equal(p, relu.state_dict()[name])
+    assert not torch.equal(silu.encode(x), relu.encode(x))
+    z = torch.randn(4, 3, generator=seeded())
+    assert not torch.equal(silu.decode(z), relu.decode(z))
+
+
+def test_shipped_weights_come_with_their_activation():
+    model = VAE.pretrained("fashion")
+    assert isinstance(model.encoder.activation1, nn.SiLU)
+    assert not any(isinstance(m, nn.ReLU) for m in model.modules())
+
+
 @pytest.mark.parametrize("components", [1, 8])
 def test_fit_raises_the_bound(components):
     x = VAE.example().sample(1000, generator=seeded())
@@ -503,6 +539,11 @@ def test_fit_raises_the_bound(components):
             lambda: VAE((2,), 2, likelihood="poisson"),
             ValueError,
             "no likelihood 'poisson'; there are bernoulli, gaussian, levels",
+        ),
+        (
+            lambda: VAE((2,), 2, activation="SiLU"),
+            ValueError,
+            "no activation 'SiLU'; there are relu, silu",
         ),
         (
             lambda: VAE((1, 30, 28), 2),
