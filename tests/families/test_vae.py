@@ -211,6 +211,26 @@ def test_levels_far_from_the_curve_stay_finite_with_their_gradients():
     assert given.grad.isfinite().all()
 
 
+def test_the_middle_of_levels_is_brought_into_the_range_of_a_pixel():
+    given = torch.tensor([[-9.0, -0.25, 9.0], [0.0, 0.0, 0.0]])[None]
+    assert Levels((3,)).mean(given).tolist() == [[0, 0.25, 1]]
+
+
+def test_levels_may_be_a_rounding_error_off():
+    k = torch.arange(256.0)[:, None]
+    assert (255 * (k * (1 / 255)) != k).any()
+    for x in (k / 255, k * (1 / 255)):
+        assert torch.equal(Levels((1,)).check(x, (1,)), x)
+
+
+def test_the_std_of_real_numbers_is_learned():
+    model = VAE((2,), 1, hidden=(4,))
+    before = model.likelihood.log_std.mean().item()
+    x = torch.randn(500, 2, generator=seeded())
+    fit(model, x, steps=60, batch_size=100, learning_rate=1e-2, progress=False)
+    assert model.likelihood.log_std.mean().item() > before + 0.3
+
+
 def test_draws_of_levels_follow_their_probabilities():
     given = torch.tensor([[[0.3], [-0.5]]]).expand(40_000, 2, 1)
     levels = (255 * Levels(()).sample(given, seeded())).round().long()[:, 0]
