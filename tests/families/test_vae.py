@@ -202,9 +202,10 @@ def test_levels_are_differences_of_the_logistic_curve():
     torch.testing.assert_close(Levels(()).log_prob(x, given).exp(), upper - lower)
 
 
-def test_levels_far_from_the_curve_stay_finite_with_their_gradients():
+@pytest.mark.parametrize("log_scale", [-1000.0, 1000.0])
+def test_levels_far_from_the_curve_stay_finite_with_their_gradients(log_scale):
     x = torch.tensor([[0.0], [1.0], [0.5], [1 / 255]])
-    given = torch.tensor([[[9.0], [-1000.0]]]).repeat(4, 1, 1).requires_grad_()
+    given = torch.tensor([[[9.0], [log_scale]]]).repeat(4, 1, 1).requires_grad_()
     log_p = Levels(()).log_prob(x, given)
     log_p.sum().backward()
     assert log_p.isfinite().all()
@@ -499,6 +500,26 @@ def test_the_seed_makes_the_weights():
     assert not torch.equal(first.prior.means, other.prior.means)
     assert not torch.equal(first.encoder.dense1.weight, other.encoder.dense1.weight)
     assert not torch.equal(first.decoder.dense1.weight, other.decoder.dense1.weight)
+
+
+def test_the_decoder_has_the_layers_of_the_encoder_in_reverse():
+    model = VAE((2,), 3, hidden=(6, 5))
+    for network, units in ((model.encoder, (6, 5, 6)), (model.decoder, (5, 6, 2))):
+        layers = [m for m in network.modules() if isinstance(m, nn.Linear)]
+        assert tuple(layer.out_features for layer in layers) == units
+    usual = VAE((2,), 3).encoder
+    assert (usual.dense1.out_features, usual.dense2.out_features) == (128, 128)
+
+
+def test_the_loss_is_minus_the_mean_bound_of_one_draw():
+    model = labeled()
+    x, y = torch.randn(6, 2, dtype=torch.float64), torch.tensor([0, 1, 2, 0, 1, 2])
+    for given in ((), (y,)):
+        torch.manual_seed(2)
+        loss = model.negative_elbo(x, *given)
+        torch.manual_seed(2)
+        expected = -model.elbo(x, *given, samples=1).mean()
+        torch.testing.assert_close(loss, expected)
 
 
 @pytest.mark.parametrize(("shape", "bends"), [((2,), (2, 2)), ((1, 8, 8), (2, 4))])
