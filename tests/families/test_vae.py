@@ -511,6 +511,19 @@ def test_the_decoder_has_the_layers_of_the_encoder_in_reverse():
     assert (usual.dense1.out_features, usual.dense2.out_features) == (128, 128)
 
 
+def test_the_label_of_a_bound_reaches_its_refined_guess(monkeypatch):
+    model, seen = labeled(), []
+
+    def refined(x, y, steps):
+        seen.append((y.tolist(), steps))
+        return model.posterior(x)
+
+    monkeypatch.setattr(model, "refined", refined)
+    x = torch.randn(3, 2, dtype=torch.float64)
+    model.importance_weighted(x, 2, "long", refine=7)
+    assert seen == [([2, 2, 2], 7)]
+
+
 def test_the_loss_is_minus_the_mean_bound_of_one_draw():
     model = labeled()
     x, y = torch.randn(6, 2, dtype=torch.float64), torch.tensor([0, 1, 2, 0, 1, 2])
