@@ -511,6 +511,13 @@ def test_the_decoder_has_the_layers_of_the_encoder_in_reverse():
     assert (usual.dense1.out_features, usual.dense2.out_features) == (128, 128)
 
 
+def test_a_refined_guess_begins_as_the_encoders():
+    model = labeled()
+    x = torch.randn(3, 2, dtype=torch.float64)
+    for begun, said in zip(model.refined(x, None, 0), model.posterior(x), strict=True):
+        assert torch.equal(begun, said)
+
+
 def test_the_label_of_a_bound_reaches_its_refined_guess(monkeypatch):
     model, seen = labeled(), []
 
