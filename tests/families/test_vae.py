@@ -511,6 +511,14 @@ def test_the_decoder_has_the_layers_of_the_encoder_in_reverse():
     assert (usual.dense1.out_features, usual.dense2.out_features) == (128, 128)
 
 
+def test_encode_gives_the_mean_of_the_guess():
+    model = labeled()
+    x = torch.randn(3, 2, dtype=torch.float64)
+    mean, log_std = model.posterior(x)
+    assert torch.equal(model.encode(x), mean)
+    assert not torch.equal(mean, log_std)
+
+
 def test_a_refined_guess_begins_as_the_encoders():
     model = labeled()
     x = torch.randn(3, 2, dtype=torch.float64)
