@@ -1,11 +1,13 @@
 """The VAE: its bound against the exact integral, its terms against closed forms."""
 
 import math
+from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 import torch
+from torch import nn
 from torch.distributions import (
     Bernoulli,
     Categorical,
@@ -200,13 +202,34 @@ def test_levels_are_differences_of_the_logistic_curve():
     torch.testing.assert_close(Levels(()).log_prob(x, given).exp(), upper - lower)
 
 
-def test_levels_far_from_the_curve_stay_finite_with_their_gradients():
+@pytest.mark.parametrize("log_scale", [-1000.0, 1000.0])
+def test_levels_far_from_the_curve_stay_finite_with_their_gradients(log_scale):
     x = torch.tensor([[0.0], [1.0], [0.5], [1 / 255]])
-    given = torch.tensor([[[9.0], [-1000.0]]]).repeat(4, 1, 1).requires_grad_()
+    given = torch.tensor([[[9.0], [log_scale]]]).repeat(4, 1, 1).requires_grad_()
     log_p = Levels(()).log_prob(x, given)
     log_p.sum().backward()
     assert log_p.isfinite().all()
     assert given.grad.isfinite().all()
+
+
+def test_the_middle_of_levels_is_brought_into_the_range_of_a_pixel():
+    given = torch.tensor([[-9.0, -0.25, 9.0], [0.0, 0.0, 0.0]])[None]
+    assert Levels((3,)).mean(given).tolist() == [[0, 0.25, 1]]
+
+
+def test_levels_may_be_a_rounding_error_off():
+    k = torch.arange(256.0)[:, None]
+    assert (255 * (k * (1 / 255)) != k).any()
+    for x in (k / 255, k * (1 / 255)):
+        assert torch.equal(Levels((1,)).check(x, (1,)), x)
+
+
+def test_the_std_of_real_numbers_is_learned():
+    model = VAE((2,), 1, hidden=(4,))
+    before = model.likelihood.log_std.mean().item()
+    x = torch.randn(500, 2, generator=seeded())
+    fit(model, x, steps=60, batch_size=100, learning_rate=1e-2, progress=False)
+    assert model.likelihood.log_std.mean().item() > before + 0.3
 
 
 def test_draws_of_levels_follow_their_probabilities():
@@ -479,6 +502,88 @@ def test_the_seed_makes_the_weights():
     assert not torch.equal(first.decoder.dense1.weight, other.decoder.dense1.weight)
 
 
+def test_the_decoder_has_the_layers_of_the_encoder_in_reverse():
+    model = VAE((2,), 3, hidden=(6, 5))
+    for network, units in ((model.encoder, (6, 5, 6)), (model.decoder, (5, 6, 2))):
+        layers = [m for m in network.modules() if isinstance(m, nn.Linear)]
+        assert tuple(layer.out_features for layer in layers) == units
+    usual = VAE((2,), 3).encoder
+    assert (usual.dense1.out_features, usual.dense2.out_features) == (128, 128)
+
+
+def test_encode_gives_the_mean_of_the_guess():
+    model = labeled()
+    x = torch.randn(3, 2, dtype=torch.float64)
+    mean, log_std = model.posterior(x)
+    assert torch.equal(model.encode(x), mean)
+    assert not torch.equal(mean, log_std)
+
+
+def test_a_refined_guess_begins_as_the_encoders():
+    model = labeled()
+    x = torch.randn(3, 2, dtype=torch.float64)
+    for begun, said in zip(model.refined(x, None, 0), model.posterior(x), strict=True):
+        assert torch.equal(begun, said)
+
+
+def test_the_label_of_a_bound_reaches_its_refined_guess(monkeypatch):
+    model, seen = labeled(), []
+
+    def refined(x, y, steps):
+        seen.append((y.tolist(), steps))
+        return model.posterior(x)
+
+    monkeypatch.setattr(model, "refined", refined)
+    x = torch.randn(3, 2, dtype=torch.float64)
+    model.importance_weighted(x, 2, "long", refine=7)
+    assert seen == [([2, 2, 2], 7)]
+
+
+def test_the_loss_is_minus_the_mean_bound_of_one_draw():
+    model = labeled()
+    x, y = torch.randn(6, 2, dtype=torch.float64), torch.tensor([0, 1, 2, 0, 1, 2])
+    for given in ((), (y,)):
+        torch.manual_seed(2)
+        loss = model.negative_elbo(x, *given)
+        torch.manual_seed(2)
+        expected = -model.elbo(x, *given, samples=1).mean()
+        torch.testing.assert_close(loss, expected)
+
+
+@pytest.mark.parametrize(("shape", "bends"), [((2,), (2, 2)), ((1, 8, 8), (2, 4))])
+@pytest.mark.parametrize(("name", "kind"), [("relu", nn.ReLU), ("silu", nn.SiLU)])
+def test_the_activation_follows_every_hidden_layer(shape, bends, name, kind):
+    model = VAE(shape, 3, hidden=(6, 5), activation=name)
+    for network, count in zip((model.encoder, model.decoder), bends, strict=True):
+        layers = [m for m in network.modules() if not list(m.children())]
+        assert sum(isinstance(layer, kind) for layer in layers) == count
+        assert sum(isinstance(layer, nn.ReLU | nn.SiLU) for layer in layers) == count
+        weighted = nn.Linear | nn.Conv2d
+        for first, then in pairwise(layers):  # never two in a row without a bend
+            assert not (isinstance(first, weighted) and isinstance(then, weighted))
+        assert not isinstance(layers[-1], kind)
+
+
+def test_the_activation_is_relu_unless_told_and_changes_no_first_weight():
+    plain, relu, silu = (
+        VAE((1, 8, 8), 3, hidden=(6,), **more)
+        for more in ({}, {"activation": "relu"}, {"activation": "silu"})
+    )
+    x = torch.rand(4, 1, 8, 8, generator=seeded())
+    assert torch.equal(plain.encode(x), relu.encode(x))
+    for name, p in silu.state_dict().items():
+        assert torch.equal(p, relu.state_dict()[name])
+    assert not torch.equal(silu.encode(x), relu.encode(x))
+    z = torch.randn(4, 3, generator=seeded())
+    assert not torch.equal(silu.decode(z), relu.decode(z))
+
+
+def test_shipped_weights_come_with_their_activation():
+    model = VAE.pretrained("fashion")
+    assert isinstance(model.encoder.activation1, nn.SiLU)
+    assert not any(isinstance(m, nn.ReLU) for m in model.modules())
+
+
 @pytest.mark.parametrize("components", [1, 8])
 def test_fit_raises_the_bound(components):
     x = VAE.example().sample(1000, generator=seeded())
@@ -503,6 +608,11 @@ def test_fit_raises_the_bound(components):
             lambda: VAE((2,), 2, likelihood="poisson"),
             ValueError,
             "no likelihood 'poisson'; there are bernoulli, gaussian, levels",
+        ),
+        (
+            lambda: VAE((2,), 2, activation="SiLU"),
+            ValueError,
+            "no activation 'SiLU'; there are relu, silu",
         ),
         (
             lambda: VAE((1, 30, 28), 2),

@@ -372,7 +372,13 @@ COLUMNS: dict[str, Cell] = {
 PLANE, GRAY, COLOR, SHAPES = [2], [1, 28, 28], [3, 32, 32], [1, 32, 32]
 _MADE = {"shape": PLANE, "hidden": [64, 64], "components": 20}
 _VAE = {"shape": PLANE, "latent": 2, "hidden": [64, 64]}
-_COINS = {"latent": 32, "likelihood": "bernoulli", "components": 100, "hidden": [128]}
+_COINS = {
+    "latent": 32,
+    "likelihood": "bernoulli",
+    "components": 100,
+    "hidden": [128],
+    "activation": "silu",
+}
 _LEVELS = {"latent": 32, "likelihood": "levels", "hidden": [128]}
 _UNEQUAL = {"discriminator": 4e-3, "generator": 1e-3}
 _SMALL = {"latent_size": 20, "penalty": 1}

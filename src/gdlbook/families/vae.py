@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any, Self
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, Self
 
 import torch
 from torch import Generator, Tensor, nn
@@ -241,6 +241,7 @@ LIKELIHOODS: dict[str, type[Likelihood]] = {
     "gaussian": Gaussian,
     "levels": Levels,
 }
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {"relu": nn.ReLU, "silu": nn.SiLU}
 
 
 class VAE(GenerativeModel):
@@ -262,13 +263,16 @@ class VAE(GenerativeModel):
             normal; several learn their places and widths.
         hidden: Units of the hidden layers of the encoder; dense layers of the decoder
             have them in reverse.
+        activation: What follows each hidden layer of encoder and decoder: "relu", or
+            "silu", which is `x * sigmoid(x)`
+            (https://arxiv.org/abs/1702.03118).
         class_names: Names of the kinds, for a model that draws by label.
         seed: Of the first weights.
 
     Raises:
         TypeError: A size is no whole number.
-        ValueError: A size is below 1, there is no likelihood of that name, or a
-            picture has sides that are no multiples of 4.
+        ValueError: A size is below 1, there is no likelihood or no activation of
+            that name, or a picture has sides that are no multiples of 4.
 
     Source: Kingma and Welling (2013), https://arxiv.org/abs/1312.6114; Rezende,
     Mohamed and Wierstra (2014), https://arxiv.org/abs/1401.4082
@@ -284,6 +288,7 @@ class VAE(GenerativeModel):
         likelihood: str = "gaussian",
         components: int = 1,
         hidden: Sequence[int] = (128, 128),
+        activation: Literal["relu", "silu"] = "relu",
         class_names: Sequence[str] = (),
         seed: int = 0,
     ) -> None:
@@ -293,11 +298,17 @@ class VAE(GenerativeModel):
                 f"there is no likelihood {likelihood!r}; there are "
                 f"{', '.join(LIKELIHOODS)}"
             )
+        if activation not in ACTIVATIONS:
+            raise ValueError(
+                f"there is no activation {activation!r}; there are "
+                f"{', '.join(ACTIVATIONS)}"
+            )
         self.shape = checks.sizes("shape", shape)
         self.latent_size = checks.whole("latent", latent)
         self.class_names = tuple(class_names)
         units = checks.sizes("hidden", hidden)
-        self.encoder = MLP(self.shape, units, 2 * latent, seed=seed)
+        makes = ACTIVATIONS[activation]
+        self.encoder = MLP(self.shape, units, 2 * latent, activation=makes, seed=seed)
         with random_numbers(seed + 1):
             self.prior = Prior(
                 latent,
@@ -306,7 +317,7 @@ class VAE(GenerativeModel):
             )
             self.likelihood = LIKELIHOODS[likelihood](self.shape)
             self.decoder = _decoder(
-                latent, units[::-1], self.shape, self.likelihood.outputs
+                latent, units[::-1], self.shape, self.likelihood.outputs, makes
             )
 
     @classmethod
@@ -487,7 +498,11 @@ class VAE(GenerativeModel):
 
 
 def _decoder(
-    latent: int, units: Sequence[int], shape: Sequence[int], outputs: int
+    latent: int,
+    units: Sequence[int],
+    shape: Sequence[int],
+    outputs: int,
+    activation: Callable[[], nn.Module],
 ) -> nn.Module:
     """Return dense layers for a vector; for a picture, convolutions on top of them.
 
@@ -495,7 +510,7 @@ def _decoder(
     reaches far and costs a sixteenth; the last one says all 16 pixels of each place.
     """
     if len(shape) != 3:
-        dense = MLP((latent,), units, outputs * math.prod(shape))
+        dense = MLP((latent,), units, outputs * math.prod(shape), activation=activation)
         glorot(dense)  # anew, from the seed of the whole model
         return dense
     channels, height, width = shape
@@ -506,11 +521,11 @@ def _decoder(
         )
     coarse = FILTERS, height // 4, width // 4
     decoder = nn.Sequential(
-        MLP((latent,), units, math.prod(coarse)),
-        nn.ReLU(),
+        MLP((latent,), units, math.prod(coarse), activation=activation),
+        activation(),
         nn.Unflatten(1, coarse),
         nn.Conv2d(FILTERS, 2 * FILTERS, 3, padding=1),
-        nn.ReLU(),
+        activation(),
         nn.Conv2d(2 * FILTERS, 16 * outputs * channels, 3, padding=1),
         nn.PixelShuffle(4),
     )
