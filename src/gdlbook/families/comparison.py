@@ -384,7 +384,7 @@ _UNEQUAL = {"discriminator": 4e-3, "generator": 1e-3}
 _SMALL = {"latent_size": 20, "penalty": 1}
 _WALKS = {"chains": 512, "fresh": 0.02, "magnitude": 0.1}
 
-# Settings of each chapter: batch size, then learning rate.
+# Settings of each chapter: batch size, learning rate, average.
 ENTRIES: dict[str, tuple[Entry, ...]] = {
     "moons": (
         Entry("MADE", _MADE, 256, 1e-2),
