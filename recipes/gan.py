@@ -1,28 +1,29 @@
-"""Adversarial networks: pictures of clothing and emoji, drawn by label."""
+"""Adversarial networks by label: clothing, and the faces and hands among the emoji."""
 
 from typing import Any
+
+from torch import Tensor
 
 from gdlbook import load
 from gdlbook._compare.worlds import colors
 from gdlbook.families import GAN
 from gdlbook.generative.framework import linear_probe, spread, two_sample_test
+from recipes.diffusion import KINDS, faces_and_hands
 from recipes.recipe import Recipe
 
-
-def kinds(name: str) -> list[str]:
-    """Return the names of the kinds."""
-    return list(load(name).class_names)
+Pair = tuple[Tensor, Tensor]
+FASHION, EMOJI = load("fashion"), load("emoji")
 
 
-def figures(name: str, model: Any) -> dict[str, float]:
+def figures(model: Any, train: Pair, test: Pair) -> dict[str, float]:
     """Draw as many pictures of each kind as the test part has, and judge them."""
-    (train, y), (x, kind) = colors(load(name).train), colors(load(name).test)
+    x, kind = test
     drawn = model.sample(len(x), label=kind)
     return {
         "share of samples that a linear classifier names right": linear_probe(
-            train, y, drawn, kind
+            *train, drawn, kind
         ),
-        "share of the test part that it names right": linear_probe(train, y, x, kind),
+        "share of the test part that it names right": linear_probe(*train, x, kind),
         "two-sample test, accuracy": two_sample_test(x, drawn).accuracy,
         "spread relative to the test part": spread(drawn, x),
     }
@@ -35,10 +36,12 @@ RECIPES = [
         model={
             "shape": [1, 28, 28],
             "penalty": 1,
-            "class_names": kinds("fashion"),
+            "class_names": list(FASHION.class_names),
         },
-        data=lambda: colors(load("fashion").train),
-        figures=lambda model: figures("fashion", model),
+        data=lambda: colors(FASHION.train),
+        figures=lambda model: figures(
+            model, colors(FASHION.train), colors(FASHION.test)
+        ),
         steps=8000,
         batch_size=64,
         learning_rate=1e-3,
@@ -52,10 +55,12 @@ RECIPES = [
             "latent_size": 20,
             "width": 12,
             "penalty": 1,
-            "class_names": kinds("emoji"),
+            "class_names": list(KINDS),
         },
-        data=lambda: colors(load("emoji").train),
-        figures=lambda model: figures("emoji", model),
+        data=lambda: faces_and_hands(EMOJI.train),
+        figures=lambda model: figures(
+            model, faces_and_hands(EMOJI.train), faces_and_hands(EMOJI.test)
+        ),
         steps=6000,
         batch_size=64,
         learning_rate=1e-3,

@@ -304,8 +304,21 @@ def test_levels_far_out_have_finite_logarithms():
         assert (log_p < -50).all()
 
 
+@pytest.mark.parametrize("sizes", [(16, 16), (24, 16)])
+def test_time_and_kind_reach_the_last_layer_of_the_smallest_network(sizes):
+    model = DDPM((1, 8, 8), steps=5, sizes=sizes, class_names=NAMES)
+    with torch.no_grad():
+        for p in model.parameters():
+            p.add_(0.3 * torch.randn(p.shape, generator=seeded()))
+    x, t = torch.randn(2, 1, 8, 8, generator=seeded()), torch.tensor([3, 3])
+    first, other = (torch.full_like(t, kind) for kind in (0, 1))
+    out = model.network(x, t, first)
+    assert (out - model.network(x, t, other)).abs().max() > 0.1
+    assert (out - model.network(x, t - 1, first)).abs().max() > 0.1
+
+
 def test_a_bound_on_pictures_is_a_log_probability():
-    model = DDPM((1, 4, 4), steps=5, sizes=(8, 8)).eval()
+    model = DDPM((1, 4, 4), steps=5, sizes=(16, 16)).eval()
     x = model.sample(3, generator=seeded())
     assert (model.elbo(x) < 0).all()
     assert (255 * x - (255 * x).round()).abs().max() < 1e-4
@@ -495,9 +508,9 @@ def test_the_default_networks_are_small():
         ),
         (lambda: DDPM((4, 4)), ValueError, "shape is (4, 4); expected one axis, or"),
         (
-            lambda: DDPM((1, 8, 8), sizes=(8, 12)),
+            lambda: DDPM((1, 8, 8), sizes=(8, 16)),
             ValueError,
-            "sizes is (8, 12); expected two multiples of 8",
+            "sizes is (8, 16); expected two multiples of 8, from 16",
         ),
         (lambda: DDPM((2,), seed=-1), ValueError, "seed is -1; expected 0 or more"),
         (

@@ -154,9 +154,7 @@ def test_the_penalty_enters_with_half_its_weight_on_quarters_of_real_and_drawn()
         drawn_alike(lambda m=m: m.discriminator_loss(x, y)) for m in models
     )
     drawn = drawn_alike(lambda: models[0].sample(16, label=y))
-    slopes = [
-        models[0].gradient_penalty(some[:4], y[:4]).item() for some in (x, drawn)
-    ]
+    slopes = [models[0].gradient_penalty(some[:4], y[:4]).item() for some in (x, drawn)]
     assert slopes[1] != pytest.approx(slopes[0], rel=0.05)
     expected = 1.5 * sum(slopes)
     assert (with_it - without).item() == pytest.approx(expected, rel=1e-4)

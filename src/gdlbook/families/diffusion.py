@@ -80,7 +80,8 @@ class DDPM(GenerativeModel):
         target: What the network is asked for: the "noise", the "data", or the
             "velocity", a mixture of both whose slips are never blown up in the guess.
         sizes: Units of the hidden layers; for pictures, channels at half and at a
-            quarter of the side, multiples of 8.
+            quarter of the side, multiples of 8 from 16: the norm has eight groups, and
+            would take out of eight channels what time and kind add to each.
         class_names: Of the kinds, for a model that can be asked for one.
         seed: Of the weights.
 
@@ -463,8 +464,10 @@ def _check_settings(shape: Sizes, sizes: Sizes, target: str, beta: list[float]) 
             f"shape is {shape}; expected one axis, or channels and two sides that are "
             "multiples of 4"
         )
-    if len(shape) == 3 and (len(sizes) != 2 or any(size % 8 for size in sizes)):
-        raise ValueError(f"sizes is {sizes}; expected two multiples of 8")
+    if len(shape) == 3 and (
+        len(sizes) != 2 or any(size % 8 or size < 16 for size in sizes)
+    ):
+        raise ValueError(f"sizes is {sizes}; expected two multiples of 8, from 16")
     if len(beta) < 2 or not all(0 < b < 1 for b in beta):
         raise ValueError(
             f"betas are {len(beta)} numbers from {min(beta, default=0):g} to "
