@@ -171,8 +171,9 @@ class GAN(GenerativeModel):
         Raises:
             TypeError, ValueError: x or y do not fit, as in `logit`.
         """
+        real = self.logit(x, y)
         drawn = self.sample(len(x), label=y)
-        real, fake = self.logit(x, y), self._judge(drawn, y)
+        fake = self._judge(drawn, y)
         loss = softplus(-real).mean() + softplus(fake).mean()
         if self.penalty:
             part = slice(max(1, len(x) // 4))
