@@ -159,6 +159,27 @@ def test_a_changed_module_of_the_package_runs_again_what_loaded_it(book, monkeyp
     assert run.is_fresh(without)
 
 
+def test_changed_weights_of_the_package_run_again_what_read_them(book, monkeypatch):
+    load = "from gdlbook.families import GAN\nmodel = GAN.pretrained('emoji')"
+    page = book.read(code(load) + code("from gdlbook.families import GAN"))
+    with_weights, without = page.chains
+    assert run.run_all([page]) == []
+    kept = json.loads((run.STORE / f"{run._key(with_weights)}.json").read_text())
+    assert not any(name.endswith(".pyc") for name in kept["needs"])
+    for ending in ("json", "safetensors"):
+        assert f"weights/gan-emoji.{ending}" in kept["needs"]
+        monkeypatch.setattr(
+            run,
+            "_sum",
+            lambda file, e=ending: "new" if file.name == f"gan-emoji.{e}" else "old",
+        )
+        stored = dict.fromkeys(kept["needs"], "old")
+        place = run.STORE / f"{run._key(with_weights)}.json"
+        run._write(place, json.dumps(kept | {"needs": stored}))
+        assert not run.is_fresh(with_weights)
+    assert "weights" not in (run.STORE / f"{run._key(without)}.json").read_text()
+
+
 def test_other_versions_run_again(book, monkeypatch):
     page = book.read(code("x = 1"))
     assert run.run_all([page]) == []

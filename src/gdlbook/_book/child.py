@@ -38,6 +38,7 @@ def _execute(path: str, chain: Chain) -> dict[str, Any]:
     # A warning is the first sign of rot. NumPy's own on overflow may be the lesson.
     warnings.simplefilter("error")
     warnings.simplefilter("default", RuntimeWarning)
+    opened = _watch_what_opens()
     namespace: dict[str, Any] = {"__name__": "__main__"}
     steps: list[Step] = []
     for step in chain:
@@ -50,7 +51,19 @@ def _execute(path: str, chain: Chain) -> dict[str, Any]:
             steps.append({"output": printed.getvalue(), "figures": _figures()})
         except (Exception, SystemExit) as error:
             return _report(path, step, error)
-    return {"steps": steps, "modules": _modules()}
+    return {"steps": steps, "files": _of_the_package(opened)}
+
+
+def _watch_what_opens() -> set[Path]:
+    """Return a set that grows by the path of every file that is opened from now on."""
+    opened: set[Path] = set()
+
+    def hook(event: str, arguments: tuple[Any, ...]) -> None:
+        if event == "open" and isinstance(arguments[0], str):
+            opened.add(Path(arguments[0]))
+
+    sys.addaudithook(hook)  # stays to the end of the process, which is this chain's
+    return opened
 
 
 def _figures() -> list[str]:
@@ -69,15 +82,20 @@ def _figures() -> list[str]:
     return drawn
 
 
-def _modules() -> list[str]:
-    """Return the files of the package that this process has loaded."""
+def _of_the_package(opened: set[Path]) -> list[str]:
+    """Return its modules that were loaded here, and its data that was read."""
     files = {
         Path(str(module.__file__))
         for name, module in list(sys.modules.items())
         if name.split(".")[0] == "gdlbook" and getattr(module, "__file__", None)
     }
-    inside = (file.relative_to(PACKAGE).as_posix() for file in files)
-    return sorted(name for name in inside if not name.startswith("_book/"))
+    files |= {file for file in opened if file.is_relative_to(PACKAGE)}
+    inside = (file.relative_to(PACKAGE) for file in files)
+    return sorted(
+        file.as_posix()
+        for file in inside
+        if file.parts[0] != "_book" and file.suffix != ".pyc"
+    )
 
 
 def _report(path: str, step: Snippet, error: BaseException) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """Run the snippets of the pages, each chain in a fresh process, once.
 
 The tests and the site ask here for the same thing, what a chain printed and drew, and
-get the same answer: a chain whose code, whose modules of the package and whose
-versions did not change is not run again, by neither. The answers lie in `.cache`.
+get the same answer: a chain whose code, whose modules and data of the package and
+whose versions did not change is not run again, by neither. The answers lie in `.cache`.
 """
 
 import difflib
@@ -44,7 +44,7 @@ def run(page: Page, chain: Chain) -> list[Step]:
         if "error" in answer:
             raise BookError(page.path, answer["line"], answer["error"])
         steps = answer["steps"]
-        _write(place, json.dumps({"steps": steps, "needs": _sums(answer["modules"])}))
+        _write(place, json.dumps({"steps": steps, "needs": _sums(answer["files"])}))
     _compare(page, chain, steps)
     return steps
 
@@ -104,9 +104,9 @@ def _stored(place: Path) -> list[Step] | None:
     return steps if stored["needs"] == _sums(stored["needs"]) else None
 
 
-def _sums(modules: Iterable[str]) -> dict[str, str]:
-    """Return the SHA-256 of each module of the package ('' where it is gone)."""
-    return {name: _sum(PACKAGE / name) for name in modules}
+def _sums(files: Iterable[str]) -> dict[str, str]:
+    """Return the SHA-256 of each file of the package ('' where it is gone)."""
+    return {name: _sum(PACKAGE / name) for name in files}
 
 
 def _sum(file: Path) -> str:
