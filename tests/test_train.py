@@ -174,26 +174,6 @@ def test_a_falling_rate_is_the_cosine_of_torch() -> None:
     torch.testing.assert_close(model.w, other.w)
 
 
-def test_each_loss_has_the_rate_of_its_name() -> None:
-    rates, x = {"generator": 0.01, "critic": 0.04}, data()[0][:, 0]
-    game, other = Game(), Game()
-    fit(game, x, steps=STEPS, batch_size=BATCH, learning_rate=rates, seed=2)
-    with one_thread(), torch.random.fork_rng(devices=[]):
-        torch.manual_seed(2)
-        players = [
-            (loss, parameters, torch.optim.Adam(parameters, lr=rates[name], fused=True))
-            for name, (loss, parameters) in other.objectives().items()
-        ]
-        for rows in batches(N, BATCH, 2, STEPS):
-            for loss, parameters, optimizer in players:
-                gradients = torch.autograd.grad(loss(x[rows]), parameters)
-                for parameter, gradient in zip(parameters, gradients, strict=True):
-                    parameter.grad = gradient
-                optimizer.step()
-    assert torch.equal(game.g, other.g)
-    assert torch.equal(game.d, other.d)
-
-
 def test_the_average_is_that_of_torch_and_changes_nothing_of_what_is_learned() -> None:
     model, other, x = Line(), Line(), data()[0]
     line: dict[str, Any] = {"steps": STEPS, "batch_size": BATCH, "seed": 3}
@@ -259,14 +239,13 @@ def test_color_pictures_lie_channels_last_for_a_model_with_filters() -> None:
     assert x.is_contiguous()
 
 
-def test_two_objectives_equal_a_loop_that_keeps_them_apart() -> None:
-    game, other, x = Game(), Game(), data()[0][:, 0]
-    history = fit(game, x, steps=STEPS, batch_size=BATCH, learning_rate=0.05, seed=2)
+def played_apart(game: Game, x: Tensor, rates: dict[str, float]) -> None:
+    """Train both players by a loop that keeps them apart, written out plainly."""
     with one_thread(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(2)
         players = [
-            (loss, parameters, torch.optim.Adam(parameters, lr=0.05, fused=True))
-            for loss, parameters in other.objectives().values()
+            (loss, parameters, torch.optim.Adam(parameters, lr=rates[name], fused=True))
+            for name, (loss, parameters) in game.objectives().items()
         ]
         for rows in batches(N, BATCH, 2, STEPS):
             for loss, parameters, optimizer in players:
@@ -274,6 +253,23 @@ def test_two_objectives_equal_a_loop_that_keeps_them_apart() -> None:
                 for parameter, gradient in zip(parameters, gradients, strict=True):
                     parameter.grad = gradient
                 optimizer.step()
+
+
+EQUAL, UNEQUAL = (
+    {"critic": rate, "generator": other} for rate, other in ((0.05, 0.05), (0.04, 0.01))
+)
+
+
+@pytest.mark.parametrize(
+    ("asked", "rates"), [(0.05, EQUAL), (UNEQUAL, UNEQUAL)], ids=["one", "each"]
+)
+def test_two_objectives_equal_a_loop_that_keeps_them_apart(
+    asked: Any, rates: dict[str, float]
+) -> None:
+    game, other, x = Game(), Game(), data()[0][:, 0]
+    settings: dict[str, Any] = {"steps": STEPS, "batch_size": BATCH, "seed": 2}
+    history = fit(game, x, learning_rate=asked, **settings)
+    played_apart(other, x, rates)
     assert torch.equal(game.g, other.g)
     assert torch.equal(game.d, other.d)
     assert list(history.loss) == ["critic", "generator"]
