@@ -524,6 +524,7 @@ def test_a_refined_guess_begins_as_the_encoders():
     x = torch.randn(3, 2, dtype=torch.float64)
     for begun, said in zip(model.refined(x, None, 0), model.posterior(x), strict=True):
         assert torch.equal(begun, said)
+        assert not begun.requires_grad  # a guess is numbers, of no graph
 
 
 def test_the_label_of_a_bound_reaches_its_refined_guess(monkeypatch):
