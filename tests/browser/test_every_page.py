@@ -1,12 +1,13 @@
 """Each page on three screens: what it asks for, how it settles, what it says."""
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from playwright.sync_api import ConsoleMessage, Page
+from playwright.sync_api import ConsoleMessage, Page, Route
 
 LIMIT = 600 * 1024
 SCHEMES = {"light": "default", "dark": "slate", "phone": "default"}
@@ -193,3 +194,17 @@ def test_axe_would_find_a_fault(visit: Callable[..., Page]) -> None:
     found = " ".join(page.evaluate(FAULTS))
     assert "aria-dialog-name" in found
     assert "color-contrast" in found
+
+
+def test_fonts_that_come_late_move_nothing(visit: Callable[..., Page]) -> None:
+    def late(route: Route) -> None:
+        time.sleep(0.6)
+        route.continue_()
+
+    def ready(page: Page) -> None:
+        page.add_init_script(SHIFTS)
+        page.route("**/*.woff2", late)
+
+    page = visit("families/gan/", "phone", ready)
+    shifts = page.evaluate("shifts")
+    assert sum(value for value, *_ in shifts) <= 0.02, shifts

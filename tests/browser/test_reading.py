@@ -119,3 +119,13 @@ def test_the_palette_toggle_changes_the_scheme_for_good(chapter: Page) -> None:
     expect(body).to_have_attribute("data-md-color-scheme", "slate")
     chapter.reload()
     expect(body).to_have_attribute("data-md-color-scheme", "slate")
+
+
+def test_a_table_that_scrolls_is_within_reach_of_the_tab_key(
+    visit: Callable[..., Page],
+) -> None:
+    page = visit("generative/probability/", "phone")
+    page.set_viewport_size({"width": 280, "height": 600})
+    box = page.locator(".md-typeset__scrollwrap").first
+    assert box.evaluate("box => box.scrollWidth > box.clientWidth")
+    expect(box).to_have_attribute("tabindex", "0")
