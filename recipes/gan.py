@@ -8,11 +8,11 @@ from gdlbook import load
 from gdlbook._compare.worlds import colors
 from gdlbook.families import GAN
 from gdlbook.generative.framework import linear_probe, spread, two_sample_test
-from recipes.diffusion import KINDS, faces_and_hands
+from recipes._emoji import EMOJI, KINDS, faces_and_hands
 from recipes.recipe import Recipe
 
 Pair = tuple[Tensor, Tensor]
-FASHION, EMOJI = load("fashion"), load("emoji")
+FASHION = load("fashion")
 
 
 def figures(model: Any, train: Pair, test: Pair) -> dict[str, float]:

@@ -179,18 +179,16 @@ def test_the_average_is_that_of_torch_and_changes_nothing_of_what_is_learned() -
     line: dict[str, Any] = {"steps": STEPS, "batch_size": BATCH, "seed": 3}
     line |= {"learning_rate": 0.05}
     history = fit(model, x, average=0.8, **line)
-    average = AveragedModel(  # its first update copies: the start has a hundredth left
+    average = AveragedModel(
         nn.ParameterList([other.w]),
-        multi_avg_fn=lambda kept, now, n: torch._foreach_lerp_(
-            kept, now, 1 - min(0.8, (int(n) + 1) / (int(n) + 10))
-        ),
+        avg_fn=lambda kept, now, n: now + min(0.8, (n + 1) / (n + 10)) * (kept - now),
     )
     optimizer = torch.optim.Adam([other.w], lr=0.05, fused=True)
     for step, rows in enumerate(batches(N, BATCH, 3, STEPS)):
         (other.w.grad,) = torch.autograd.grad(other.loss(x[rows]), [other.w])
         optimizer.step()
         average.update_parameters(nn.ParameterList([other.w]))
-        if step == 0:
+        if step == 0:  # its first update copies, that of fit has a tenth of the start
             with torch.no_grad():
                 average.module[0].copy_(0.1 * torch.ones(5) + 0.9 * other.w)
     torch.testing.assert_close(model.w, average.module[0].detach(), check_stride=False)

@@ -57,10 +57,11 @@ def fit(
         anneal: Let the learning rate fall to zero along half a cosine by the last step
             (https://arxiv.org/abs/1608.03983); what a constant rate leaves unsettled
             comes to rest.
-        average: Share that an average of the trained weights keeps of itself at each
-            step, as 0.999; validation measures it, and the model ends with it. In step
-            t it keeps no more than t / (t + 9), so that a short run forgets its start.
-            0 is none (https://arxiv.org/abs/1806.04498).
+        average: Decay d of an exponential moving average a of the trained weights w,
+            as 0.999: after step t, `a = d_t * a + (1 - d_t) * w` with
+            `d_t = min(d, t / (t + 9))`, so that a short run forgets its start.
+            Validation measures a, and the model ends with it. 0 is none
+            (https://arxiv.org/abs/1806.04498).
         validation: Rows held out, shaped as the data: each loss is measured on them
             without gradients, with the same draws each time. Never the test part.
         every: Steps from one validation, or checkpoint, to the next; an epoch if not

@@ -14,6 +14,8 @@ from torch import Tensor
 from gdlbook._fit.inputs import Settings
 from gdlbook._fit.run import Objective, Run, copy
 
+SETTINGS = ("seed", "batch_size", "learning_rate", "average", "every", "patience")
+
 
 class Checkpoint:
     """One file that holds the state of a run and the settings that it stands for.
@@ -27,13 +29,7 @@ class Checkpoint:
         self.settings = {
             "data": _describe(settings.data),
             "validation": _describe(settings.validation),
-        } | {
-            name: str(getattr(settings, name))
-            for name in (
-                *("seed", "batch_size", "learning_rate"),
-                *("average", "every", "patience"),
-            )
-        }
+        } | {name: str(getattr(settings, name)) for name in SETTINGS}
         # A rate that falls has the length of the run in it.
         self.settings["anneal"] = f"over {settings.steps}" * settings.anneal or "none"
         if not self.path.parent.is_dir():

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from gdlbook._fit.history import History
 from gdlbook._fit.inputs import Loss, Settings, Trainable, finite, objectives
@@ -89,9 +90,9 @@ class Run:
             )
         if settings.patience is not None and len(self.objectives) > 1:
             raise ValueError(
-                f"patience={settings.patience} with the losses "
-                f"{names}: one loss can tell which weights "
-                "are best, several that play against each other cannot"
+                f"patience={settings.patience} with the losses {names}: one loss can "
+                "tell which weights are best, several that play against each other "
+                "cannot"
             )
         self.patience = settings.patience
         self.rate = settings.rate
@@ -103,12 +104,12 @@ class Run:
             for name, tensor in self.weights.items()
             if not tensor.requires_grad and tensor.dim() < 2
         }
-        self.keep = settings.average
+        self.decay = settings.average
         trained = {id(p) for o in self.objectives for p in o.parameters}
         self.average = {
             name: tensor.detach().clone()
             for name, tensor in self.weights.items()
-            if self.keep and id(tensor) in trained
+            if self.decay and id(tensor) in trained
         }
         self.best: dict[str, Tensor] = {}
         self.steps: list[int] = []
@@ -126,9 +127,11 @@ class Run:
             raise DivergedError(f"step {self.done + 1:,}: {what}") from None
         self.done += 1
         if self.average:
-            now = [self.weights[name].detach() for name in self.average]
-            gives = 1 - min(self.keep, self.done / (self.done + 9))
-            torch._foreach_lerp_(list(self.average.values()), now, gives)
+            # Held down at first, or the average would remember where it started.
+            decay = min(self.decay, self.done / (self.done + 9))
+            now = [self.weights[name] for name in self.average]
+            update = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+            update(list(self.average.values()), now, self.done)
 
     @contextmanager
     def averaged(self) -> Iterator[None]:

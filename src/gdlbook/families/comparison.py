@@ -380,8 +380,8 @@ _COINS = {
     "activation": "silu",
 }
 _LEVELS = {"latent": 32, "likelihood": "levels", "hidden": [128]}
-_UNEQUAL = {"discriminator": 4e-3, "generator": 1e-3}
-_SMALL = {"latent_size": 20, "penalty": 1}
+_TWO_RATES = {"discriminator": 4e-3, "generator": 1e-3}
+_GAN = {"penalty": 1}
 _WALKS = {"chains": 512, "fresh": 0.02, "magnitude": 0.1}
 
 # Settings of each chapter: batch size, learning rate, average.
@@ -392,7 +392,7 @@ ENTRIES: dict[str, tuple[Entry, ...]] = {
         Entry("VAE", _VAE | {"components": 32}, 512, 3e-3),
         Entry("EnergyModel", {"shape": PLANE}, 256, 3e-3),
         Entry("DDPM", {"shape": PLANE}, 256, 1e-2),
-        Entry("GAN", {"shape": PLANE}, 256, _UNEQUAL, 0.999),
+        Entry("GAN", {"shape": PLANE}, 256, _TWO_RATES, 0.999),
     ),
     "mixture": (
         Entry("MADE", _MADE, 256, 1e-2),
@@ -400,7 +400,7 @@ ENTRIES: dict[str, tuple[Entry, ...]] = {
         Entry("VAE", _VAE | {"components": 50}, 512, 5e-3),
         Entry("EnergyModel", {"shape": PLANE}, 256, 5e-3),
         Entry("DDPM", {"shape": PLANE}, 512, 1e-2),
-        Entry("GAN", {"shape": PLANE, "latent_size": 2}, 256, _UNEQUAL, 0.999),
+        Entry("GAN", {"shape": PLANE, "latent_size": 2}, 256, _TWO_RATES, 0.999),
     ),
     "clothing, black and white": (
         Entry("MADE", {"shape": GRAY, "hidden": [1000]}, 128, 3e-3),
@@ -412,7 +412,7 @@ ENTRIES: dict[str, tuple[Entry, ...]] = {
         Entry("VAE", _LEVELS | {"shape": GRAY}, 64, 2e-3),
         Entry("EnergyModel", _WALKS | {"shape": GRAY, "hidden": [176, 128]}, 64, 1e-3),
         Entry("DDPM", {"shape": GRAY}, 64, 2e-3),
-        Entry("GAN", {"shape": GRAY, "penalty": 1}, 64, 1e-3, 0.999),
+        Entry("GAN", _GAN | {"shape": GRAY}, 64, 1e-3, 0.999),
     ),
     "emoji, silhouettes": (
         Entry("MADE", {"shape": SHAPES, "hidden": [1000]}, 128, 3e-3),
@@ -424,7 +424,7 @@ ENTRIES: dict[str, tuple[Entry, ...]] = {
         Entry("VAE", _LEVELS | {"shape": COLOR}, 64, 2e-3),
         Entry("EnergyModel", _WALKS | {"shape": COLOR, "hidden": [44, 128]}, 64, 1e-3),
         Entry("DDPM", {"shape": COLOR}, 64, 2e-3),
-        Entry("GAN", _SMALL | {"shape": COLOR}, 64, 1e-3, 0.999),
+        Entry("GAN", _GAN | {"shape": COLOR, "latent_size": 20}, 64, 1e-3, 0.999),
     ),
 }
 

@@ -160,9 +160,9 @@ class GAN(GenerativeModel):
 
         $$-\E_{x \sim \Pdata}[\log D(x)] - \E_{x \sim \Pmodel}[\log(1 - D(x))]$$
 
-        The best discriminator has $\log 4 - 2\,\mathrm{JS}(\Pdata, \Pmodel)$. The
-        penalty is added, at real and at drawn observations alike; on the first
-        quarter of the batch, to save time.
+        The best discriminator has $\log 4 - 2\,\mathrm{JS}(\Pdata, \Pmodel)$. Half of
+        `penalty` times `gradient_penalty` is added, once at real and once at drawn
+        observations; on the first quarter of the batch, to save time.
 
         Args:
             x: Real observations, (n, *shape).

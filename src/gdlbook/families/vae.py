@@ -264,8 +264,7 @@ class VAE(GenerativeModel):
         hidden: Units of the hidden layers of the encoder; dense layers of the decoder
             have them in reverse.
         activation: What follows each hidden layer of encoder and decoder: "relu", or
-            "silu", which is `x * sigmoid(x)`
-            (https://arxiv.org/abs/1702.03118).
+            "silu", which is `x * sigmoid(x)` (https://arxiv.org/abs/1702.03118).
         class_names: Names of the kinds, for a model that draws by label.
         seed: Of the first weights.
 
@@ -307,8 +306,8 @@ class VAE(GenerativeModel):
         self.latent_size = checks.whole("latent", latent)
         self.class_names = tuple(class_names)
         units = checks.sizes("hidden", hidden)
-        makes = ACTIVATIONS[activation]
-        self.encoder = MLP(self.shape, units, 2 * latent, activation=makes, seed=seed)
+        act = ACTIVATIONS[activation]
+        self.encoder = MLP(self.shape, units, 2 * latent, activation=act, seed=seed)
         with random_numbers(seed + 1):
             self.prior = Prior(
                 latent,
@@ -317,7 +316,7 @@ class VAE(GenerativeModel):
             )
             self.likelihood = LIKELIHOODS[likelihood](self.shape)
             self.decoder = _decoder(
-                latent, units[::-1], self.shape, self.likelihood.outputs, makes
+                latent, units[::-1], self.shape, self.likelihood.outputs, act
             )
 
     @classmethod
