@@ -196,6 +196,19 @@ def test_axe_would_find_a_fault(visit: Callable[..., Page]) -> None:
     assert "color-contrast" in found
 
 
+def test_every_face_in_use_is_there_on_the_first_visit(
+    visit: Callable[..., Page], path: str
+) -> None:
+    # A face that is not asked for beforehand comes too late, and its stand-in stays.
+    page = visit(path, "phone")
+    seen = page.evaluate("""() => [...document.fonts].filter(
+      (face) => face.family.includes("Book") && face.status === "loaded"
+    ).map((face) => `${face.family} ${face.weight} ${face.style}`.replaceAll('"', ""))
+    """)
+    asked = page.locator("link[rel=preload][as=font]").count()
+    assert len(seen) == asked, f"{asked} faces are preloaded, in use are {seen}"
+
+
 def test_fonts_that_come_late_move_nothing(visit: Callable[..., Page]) -> None:
     def late(route: Route) -> None:
         time.sleep(0.6)
