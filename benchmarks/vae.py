@@ -15,8 +15,8 @@ When this was written the peer had 128.2 nats after 22 s, and the book 161.7, 14
 130.6 after a quarter, a half and all of that: it did not reach the peer. Its decoder's
 convolutions make a step dearer than the peer's dense layers at this size. With the SiLU
 in place of the ReLU it had 162.4, 143.1 and 132.4, against 128.6: no nearer in so short
-a time, though a minute of the smaller model of the chapter gains by it, as the benchmark
-`activation` shows.
+a time, though a minute of the smaller model of the chapter gains by it (`activation`
+measures that).
 """
 
 import contextlib
